@@ -1,0 +1,74 @@
+"""Callbacks of `PMPOTrainer`: the local metrics.jsonl and the guard before every optimiser step."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import TrainerCallback
+
+if TYPE_CHECKING:
+    from pmpo.integrations.trl.trainer import PMPOTrainer
+
+
+class MetricsLog(TrainerCallback):
+    """Appends every log event to `<output_dir>/metrics.jsonl`, one JSON object a line, whatever `report_to` says.
+
+    Also hands the exponents' histogram to TensorBoard and W&B where they are on, since a Trainer log holds
+    scalars only.
+    """
+
+    def __init__(self, trainer: PMPOTrainer) -> None:
+        self.trainer = trainer
+        self.path = Path(trainer.args.output_dir) / "metrics.jsonl"
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        """One line per event, written and flushed at once; NaN becomes null."""
+        if not state.is_world_process_zero or logs is None:
+            return
+        row = {"step": state.global_step, "time": round(time.time(), 3)}
+        row.update({key: _plain(value) for key, value in logs.items()})
+        histogram, values = self.trainer.take_histogram()
+        if histogram is not None:
+            row["exponent/histogram"] = histogram
+            self._report(values, state.global_step)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def _report(self, values: list[float], step: int) -> None:
+        for callback in self.trainer.callback_handler.callbacks:
+            writer = getattr(callback, "tb_writer", None)
+            if writer is not None:
+                writer.add_histogram("train/exponent/histogram", torch.tensor(values), step)
+            wandb = getattr(callback, "_wandb", None)
+            if wandb is not None and wandb.run is not None:
+                wandb.log({"train/exponent/histogram": wandb.Histogram(values)}, commit=False)
+
+
+class NonFiniteGuard(TrainerCallback):
+    """Drops the gradients of an optimiser step that a non-finite loss or gradient has spoiled (or raises)."""
+
+    def __init__(self, trainer: PMPOTrainer) -> None:
+        self.trainer = trainer
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Runs after clipping: gradients are already equal on all ranks, so all ranks agree."""
+        grads = [p.grad for p in self.trainer.model.parameters() if p.grad is not None]
+        finite = not grads or bool(torch.stack([g.isfinite().all() for g in grads]).all())
+        if finite and not self.trainer.skip_step:
+            return
+        if not finite and args.on_nonfinite == "raise":
+            raise self.trainer.nonfinite_error("gradient", "every loss of the step was finite")
+        kwargs["optimizer"].zero_grad(set_to_none=True)
+        self.trainer.count_skipped_step()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,150 @@
+"""`PMPOConfig`: TRL's GRPOConfig with the objective family in place of `loss_type`."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any
+
+from trl import GRPOConfig
+
+from pmpo.integrations.trl.resolve import SCALE_REWARDS, resolve_objective
+from pmpo.objective.naming import unknown_name
+from pmpo.objective.presets import Objective
+
+UPDATES_PER_GENERATION = 8
+"""Optimiser steps on one generation batch unless the user says otherwise; the papers' number."""
+
+_DERIVED = ("beta", "scale_rewards")
+
+
+def _option(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass
+class PMPOConfig(GRPOConfig):
+    """Configuration of `PMPOTrainer`.
+
+    Every parameter of TRL's `GRPOConfig` keeps its meaning, except that `epsilon`, `epsilon_high`, `delta`, `beta`
+    and `scale_rewards` default to None, "as the objective has it", and that `loss_type`,
+    `importance_sampling_level`, `sapo_*` and `vespo_*`, which choose another loss, are refused. One generation
+    batch feeds 8 optimiser steps unless `steps_per_generation` or `generation_batch_size` is given.
+
+    Raises: ValueError from construction, for every combination that could not work, with what to write instead.
+    """
+
+    objective: str = _option("pmpo", "Objective: grpo, dr_grpo, dapo, gspo, gmpo, pmpo, apmpo, holderpo.")
+    exponent: str | None = _option(
+        None, "Exponent p: a number, or a rule: clip_aware_ess, reward_annealed, scheduled. Default: the objective's."
+    )
+    trust_region: str | None = _option(
+        None, "ratio, log_ratio, sequence_ratio, feedback_adaptive or none. Default: the objective's."
+    )
+    sequence_weight: str | None = _option(
+        None, "Weight of a completion: sequence (1/N), token (n/Σn), constant (n/(N·max_completion_length))."
+    )
+    advantage: str | None = _option(None, "grpo, dr_grpo, rloo or batch. Default: the objective's.")
+    log_ratio_low: float | None = _option(None, "Lower bound of a log_ratio trust region, in nats (0.4).")
+    log_ratio_high: float | None = _option(None, "Upper bound, in nats. Default: log_ratio_low.")
+    epsilon: float | None = _option(None, "Lower bound of a ratio trust region: ratios above 1 - epsilon.")
+    epsilon_high: float | None = _option(None, "Upper bound: ratios below 1 + epsilon_high. Default: epsilon.")
+    epsilon_high_max: float | None = _option(None, "Widest upper bound of the feedback_adaptive trust region (0.4).")
+    delta: float | None = _option(None, "Dual clip: the largest ratio a token may reach where the advantage is < 0.")
+    clip_reading: str | None = _option(None, "Clip fraction that drives clip_aware_ess: one_sided or two_sided.")
+    ess_map: str | None = _option(None, "Map from clip fraction to target ESS: linear, power, ramp or absolute.")
+    ess_saturation: float | None = _option(None, "ramp: clip fraction from which p is 0 (0.1).")
+    ess_kappa: float | None = _option(None, "power: g(f) = f^kappa (0.5).")
+    ess_target: float | None = _option(None, "absolute: the target ESS itself, in (0, 1].")
+    ess_over: str | None = _option(None, "Log ratios the ESS is taken over: clipped or unclipped.")
+    reward_gamma: float | None = _option(None, "reward_annealed: p = exp(-gamma * mean reward) (0.8).")
+    exponent_start: float | None = _option(None, "scheduled: p at the start of training (2).")
+    exponent_end: float | None = _option(None, "scheduled: p at the end of training (-2).")
+    exponent_schedule: str | None = _option(None, "scheduled: linear, cosine or step.")
+    on_nonfinite: str = _option("raise", "A NaN or infinite loss or gradient: raise, or skip the step and count it.")
+    beta: float | None = _option(None, "KL coefficient towards the reference model. Default: the objective's.")
+    scale_rewards: str | None = _option(None, "TRL's spelling of `advantage`: group, none or batch.")
+    loss_type: str | None = _option(None, "Refused: `objective` takes its place.")
+    importance_sampling_level: str | None = _option(None, "Refused: `trust_region` takes its place.")
+
+    def __post_init__(self) -> None:
+        self._given = {name: getattr(self, name) for name in _DERIVED}
+        self._refuse_other_losses()
+        if self.on_nonfinite not in ("raise", "skip"):
+            raise ValueError(unknown_name("on_nonfinite", self.on_nonfinite, ("raise", "skip")))
+        if self.generation_batch_size is None and self.steps_per_generation is None:
+            self.steps_per_generation = UPDATES_PER_GENERATION * self.gradient_accumulation_steps
+        self._apply_objective()
+        super().__post_init__()
+        self._check_token_counts()
+        self._check_skip()
+
+    @property
+    def resolved_objective(self) -> Objective:
+        """The frozen objective that these fields describe."""
+        return self._resolved
+
+    @property
+    def updates_per_generation(self) -> float:
+        """Optimiser steps between two generations; 1 or less makes every ratio 1."""
+        return self.steps_per_generation * self.num_iterations / self.gradient_accumulation_steps
+
+    def with_objective(self, new: str | Objective) -> PMPOConfig:
+        """A copy with another objective; what the old one had filled in is filled in anew."""
+        other = copy.copy(self)
+        for name, value in self._given.items():
+            setattr(other, name, value)
+        other.objective = new
+        other._apply_objective()
+        other._check_token_counts()
+        return other
+
+    def to_dict(self) -> dict[str, Any]:
+        """As TRL's, with an `Objective` given in code written as its description."""
+        values: dict[str, Any] = super().to_dict()
+        if isinstance(self.objective, Objective):
+            values["objective"] = self.objective.describe()
+        return values
+
+    def _apply_objective(self) -> None:
+        self._resolved = resolve_objective(self)
+        self.beta = self._resolved.kl_coef
+        self.scale_rewards = SCALE_REWARDS[self._resolved.advantage]
+        if self._resolved.advantage == "rloo" and self.multi_objective_aggregation == "normalize_then_sum":
+            raise ValueError(
+                "advantage 'rloo' needs one reward per completion, but multi_objective_aggregation="
+                "'normalize_then_sum' normalises each reward function by itself: write 'sum_then_normalize'."
+            )
+
+    def _refuse_other_losses(self) -> None:
+        instead = {"loss_type": "objective", "importance_sampling_level": "trust_region"}
+        for name, use in instead.items():
+            if getattr(self, name) is not None:
+                raise ValueError(
+                    f"`{name}`={getattr(self, name)!r} chooses one of TRL's losses, which the objective replaces: "
+                    f"remove it and write `{use}` (for GSPO: objective: gspo)."
+                )
+        for option in fields(self):
+            if option.name.startswith(("sapo_", "vespo_")) and option.default is not MISSING:
+                value = getattr(self, option.name)
+                if value != option.default:
+                    raise ValueError(f"`{option.name}`={value} belongs to another of TRL's losses: remove it.")
+
+    def _check_token_counts(self) -> None:
+        """The token weight needs Σ n_j of the optimiser step, which must lie inside one generation batch."""
+        generate_every = self.steps_per_generation * self.num_iterations
+        if self._resolved.sequence_weight == "token" and generate_every % self.gradient_accumulation_steps:
+            raise ValueError(
+                f"sequence_weight 'token' divides by the tokens of the whole optimiser step, and "
+                f"gradient_accumulation_steps={self.gradient_accumulation_steps} spreads a step over several "
+                f"generations (steps_per_generation x num_iterations = {generate_every}): make it a divisor of "
+                f"{generate_every}."
+            )
+
+    def _check_skip(self) -> None:
+        if self.on_nonfinite == "skip" and (self.fp16 or self.deepspeed):
+            host = "fp16's gradient scaler" if self.fp16 else "DeepSpeed"
+            raise ValueError(
+                f"on_nonfinite='skip' cannot drop a step that {host} takes itself: write on_nonfinite='raise'"
+                + (" or train in bf16." if self.fp16 else ".")
+            )

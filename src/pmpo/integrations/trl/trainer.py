@@ -1,0 +1,285 @@
+"""`PMPOTrainer`: TRL's GRPOTrainer with the power-mean objective family as its policy term.
+
+TRL's own `_compute_loss` still runs, with its policy and KL terms switched off, so the forward pass, the
+high-entropy mask, the entropy bonus with its controller, the MoE auxiliary loss and their metrics stay TRL's code;
+the policy term and the KL penalty are `pmpo.policy_loss`. The reasons are in docs/decisions/0003.
+"""
+
+from __future__ import annotations
+
+import textwrap
+import warnings
+from collections import defaultdict
+from typing import Any
+
+import torch
+from torch import Tensor
+from trl import GRPOTrainer
+from trl.trainer.utils import get_config_model_id
+
+from pmpo.integrations.trl import metrics as reduction
+from pmpo.integrations.trl.callbacks import MetricsLog, NonFiniteGuard
+from pmpo.integrations.trl.config import PMPOConfig
+from pmpo.objective.advantages import group_advantages
+from pmpo.objective.batch import BatchContext
+from pmpo.objective.policy_loss import PolicyLoss, policy_loss
+from pmpo.objective.presets import Objective
+
+
+class NonFiniteLossError(RuntimeError):
+    """A NaN or infinite loss or gradient, with the completion it came from."""
+
+
+class PMPOTrainer(GRPOTrainer):
+    """Trains a causal language model with any objective of the family.
+
+    Args:
+        model, reward_funcs, args, ...: as TRL's GRPOTrainer; `args` is a `PMPOConfig`.
+        objective: a name or an `Objective` (for example with an exponent rule of your own); takes the place of
+            `args.objective`.
+    Raises: TypeError when `args` is not a `PMPOConfig`; ValueError as GRPOTrainer and PMPOConfig.
+    """
+
+    _tag_names = ["trl", "pmpo"]  # noqa: RUF012 - TRL's attribute
+    _name = "PMPO"
+    _paper = {  # noqa: RUF012 - TRL's attribute
+        "title": "PMPO: power-mean policy optimisation",
+        "id": "2601.22521",
+        "citation": textwrap.dedent("""\
+            @misc{pmpo2026,
+                note = {arXiv:2601.22521},
+                year = 2026,
+            }"""),
+    }
+
+    def __init__(
+        self,
+        model: Any,
+        reward_funcs: Any = None,
+        args: PMPOConfig | None = None,
+        *positional: Any,
+        objective: str | Objective | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if args is None:
+            name = model if isinstance(model, str) else get_config_model_id(model.config)
+            args = PMPOConfig(f"{name.split('/')[-1]}-PMPO")
+        if not isinstance(args, PMPOConfig):
+            raise TypeError(
+                f"PMPOTrainer needs a PMPOConfig, got {type(args).__name__}: replace GRPOConfig(...) by "
+                "pmpo.integrations.trl.PMPOConfig(..., objective='pmpo')."
+            )
+        if objective is not None:
+            args = args.with_objective(objective)
+        super().__init__(model, reward_funcs, args, *positional, **kwargs)
+        self.objective = args.resolved_objective
+        # What TRL's loss still reads while its policy term is switched off.
+        self.loss_type, self.importance_sampling_level = "grpo", "token"
+        self.epsilon_low = self.epsilon_high = 0.2
+        self._exponents: dict[str, list[float]] = defaultdict(list)
+        self._histogram: tuple[dict[str, Any] | None, list[float]] = (None, [])
+        self._slice_tokens: Tensor | None = None
+        self.skip_step = False
+        self.skipped_steps = 0
+        self.add_callback(MetricsLog(self))
+        self.add_callback(NonFiniteGuard(self))
+        if args.updates_per_generation <= 1 and self.accelerator.is_main_process:
+            warnings.warn(_ratios_are_one(args), stacklevel=2)
+
+    # ---- facts of the generation batch -------------------------------------------------------------------------
+
+    def _calculate_rewards(self, *args: Any, **kwargs: Any) -> Tensor:
+        rewards_per_func: Tensor = super()._calculate_rewards(*args, **kwargs)
+        weighted = rewards_per_func * self.reward_weights.to(rewards_per_func.device)
+        missing = rewards_per_func.isnan().all(dim=1)
+        self._rewards = weighted.nansum(dim=1).masked_fill(missing, torch.nan)  # of all ranks
+        return rewards_per_func
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        """Adds μ_R, σ_R and the progress as 0-dim tensors, which survive TRL's shuffle and split."""
+        output: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        scored = self._rewards[~self._rewards.isnan()]
+        output["reward_mean"] = scored.mean() if len(scored) else torch.zeros_like(self._rewards[:1]).mean()
+        output["reward_std"] = scored.std(correction=0) if len(scored) else torch.zeros_like(output["reward_mean"])
+        progress = self.state.global_step / max(1, self.state.max_steps)
+        output["progress"] = torch.tensor(progress, device=self._rewards.device)
+        if self.objective.advantage == "rloo":
+            self._use_rloo(output)
+        self._slice_tokens = None
+        return output
+
+    def _use_rloo(self, output: dict[str, Any]) -> None:
+        group = self.num_generations if self.model.training else self.num_generations_eval
+        advantages = group_advantages(self._rewards, group, "rloo").to(output["advantages"].dtype)
+        local = len(output["advantages"])
+        start = self.accelerator.process_index * local
+        output["advantages"] = advantages[start : start + local]
+        for _ in range(len(advantages)):  # the completions table shows what the loss uses
+            self._logs["advantages"].pop()
+        self._logs["advantages"].extend(advantages.tolist())
+
+    # ---- the loss ----------------------------------------------------------------------------------------------
+
+    def _get_per_token_logps_and_entropies(self, *args: Any, **kwargs: Any) -> Any:
+        self._forward = super()._get_per_token_logps_and_entropies(*args, **kwargs)
+        return self._forward
+
+    def get_high_entropy_mask(self, *args: Any, **kwargs: Any) -> Tensor:
+        self._entropy_mask: Tensor = super().get_high_entropy_mask(*args, **kwargs)
+        return self._entropy_mask
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
+        shared_terms = self._terms_besides_the_policy(model, inputs)
+        log_probs_BT = self._forward[0]
+        self._forward = None
+        mask_BT = inputs["completion_mask"]
+        if "tool_mask" in inputs:
+            mask_BT = mask_BT * inputs["tool_mask"]
+        old_BT = inputs.get("old_per_token_logps")
+        old_BT = log_probs_BT.detach() if old_BT is None else old_BT
+        mode = "train" if self.model.training else "eval"
+        result = policy_loss(
+            log_probs_BT,
+            old_BT,
+            inputs["advantages"],
+            mask_BT,
+            self.objective,
+            self._context(inputs, mode),
+            loss_weights=self._loss_weights(log_probs_BT, old_BT, mask_BT, inputs),
+            ref_log_probs=inputs.get("ref_per_token_logps"),
+        )
+        self._log_diagnostics(result, mode)
+        # Ranks sum in the mathematics, but DDP averages gradients.
+        loss = result.loss * (self.accelerator.num_processes if mode == "train" else 1) + shared_terms
+        return self._guard(loss, result, inputs, mode)
+
+    def _terms_besides_the_policy(self, model: Any, inputs: dict[str, Any]) -> Tensor:
+        """Entropy bonus and MoE auxiliary loss by TRL's own code, on ratios of exactly 1 and advantages of 0."""
+        beta, self.beta = self.beta, 0.0
+        neutral = {key: value for key, value in inputs.items() if key != "old_per_token_logps"}
+        neutral["advantages"] = torch.zeros_like(inputs["advantages"])
+        if "importance_sampling_ratio" in inputs:
+            neutral["importance_sampling_ratio"] = torch.ones_like(inputs["importance_sampling_ratio"])
+        try:
+            terms: Tensor = super()._compute_loss(model, neutral)
+        finally:
+            self.beta = beta
+        recorded = self._metrics["train" if self.model.training else "eval"]
+        for name in [key for key in recorded if key.startswith("clip_ratio/") or key == "policy_loss"]:
+            del recorded[name]  # they describe the term that was switched off
+        return terms
+
+    def _loss_weights(self, log_probs_BT: Tensor, old_BT: Tensor, mask_BT: Tensor, inputs: Any) -> Tensor | None:
+        """ρ: product of the high-entropy mask, the off-policy mask and vLLM's importance ratio, where they are on."""
+        factors = []
+        if self.top_entropy_quantile < 1.0:
+            factors.append(self._entropy_mask.float())
+        if self.off_policy_mask_threshold is not None:
+            factors.append(
+                self.get_off_policy_mask(
+                    advantages=inputs["advantages"].unsqueeze(1),
+                    per_token_logps=log_probs_BT,
+                    sampling_per_token_logps=inputs.get("sampling_per_token_logps", old_BT),
+                    mask=mask_BT,
+                    off_policy_threshold=self.off_policy_mask_threshold,
+                ).float()
+            )
+        if self.use_vllm and self.vllm_importance_sampling_correction:
+            factors.append(inputs["importance_sampling_ratio"].float())
+        if not factors:
+            return None
+        weights = factors[0]
+        for factor in factors[1:]:
+            weights = weights * factor
+        return weights
+
+    def _context(self, inputs: dict[str, Any], mode: str) -> BatchContext:
+        """Counts of the whole optimiser step (in evaluation: of the call) and statistics of the generation batch."""
+        facts = {name: inputs[name] for name in ("reward_mean", "reward_std", "progress")}
+        if mode == "eval":
+            return BatchContext(**facts)
+        accumulation = self.current_gradient_accumulation_steps
+        sequences = len(inputs["advantages"]) * accumulation * self.accelerator.num_processes
+        tokens = self._step_tokens(accumulation) if self.objective.sequence_weight == "token" else None
+        return BatchContext(**facts, num_sequences=sequences, num_tokens=tokens)
+
+    def _step_tokens(self, accumulation: int) -> Tensor:
+        """Σ n_j over the micro-batches of this optimiser step and all ranks, from the buffered generation."""
+        if self._slice_tokens is None:
+            masks = [s["completion_mask"] * s.get("tool_mask", 1) for s in self._buffered_inputs]
+            self._slice_tokens = self.accelerator.reduce(torch.stack([m.sum() for m in masks]), reduction="sum")
+        first = self._step // accumulation * accumulation
+        slices = [step % self.args.steps_per_generation for step in range(first, first + accumulation)]
+        return self._slice_tokens[slices].sum()
+
+    # ---- what is not finite ------------------------------------------------------------------------------------
+
+    def _guard(self, loss: Tensor, result: PolicyLoss, inputs: dict[str, Any], mode: str) -> Tensor:
+        """The loss, or 0 with zero gradients when this step is to be skipped; all ranks take the same way."""
+        rows = result.diagnostics.nonfinite & result.diagnostics.active
+        bad = rows.any() | ~loss.isfinite()
+        if not self.accelerator.reduce(bad.float(), reduction="sum").item():
+            return loss
+        if self.args.on_nonfinite == "raise":
+            raise self.nonfinite_error("loss", self._name_completion(rows, inputs))
+        self._metrics[mode]["nonfinite/micro_batches"].append(1.0)
+        self.skip_step = mode == "train"
+        trainable = [p for p in self.model.parameters() if p.requires_grad]
+        return torch.stack([(p * 0.0).float().sum() for p in trainable]).sum()
+
+    def _name_completion(self, rows: Tensor, inputs: dict[str, Any]) -> str:
+        if not rows.any():
+            return "no single completion on this rank; another rank or the entropy and auxiliary terms"
+        row = int(rows.nonzero()[0])
+        decode = self._tokenizer.decode
+        prompt = decode(inputs["prompt_ids"][row][inputs["prompt_mask"][row].bool()])
+        completion = decode(inputs["completion_ids"][row][inputs["completion_mask"][row].bool()])
+        return f"completion {row} of the micro-batch, prompt {prompt[-200:]!r}, completion {completion[:200]!r}"
+
+    def nonfinite_error(self, what: str, where: str) -> NonFiniteLossError:
+        """The error for a non-finite `what`, naming where it came from."""
+        return NonFiniteLossError(
+            f"Non-finite {what} at optimiser step {self.state.global_step}: {where}. The weights are those of the "
+            "last finite step. Lower learning_rate or max_grad_norm, or write on_nonfinite: skip to drop such steps."
+        )
+
+    def count_skipped_step(self) -> None:
+        """Called by the guard when it has dropped the gradients of a step."""
+        self.skip_step = False
+        self.skipped_steps += 1
+        self._metrics["train"]["nonfinite/skipped_steps"] = [float(self.skipped_steps)]
+
+    # ---- metrics -----------------------------------------------------------------------------------------------
+
+    def _log_diagnostics(self, result: PolicyLoss, mode: str) -> None:
+        gathered = self.accelerator.gather(reduction.stack(result.diagnostics))
+        for name, value in reduction.reduce(gathered, with_reference=self.beta != 0.0).items():
+            self._metrics[mode][name].append(value)
+        whole_step = (
+            self.current_gradient_accumulation_steps if mode == "train" else 1.0 / self.accelerator.num_processes
+        )
+        step_loss = self.accelerator.reduce(result.loss.detach() * whole_step, reduction="sum")
+        self._metrics[mode]["policy_loss"].append(step_loss.item())
+        self._exponents[mode].extend(reduction.active_exponents(gathered))
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """As TRL's; minima and maxima of ours stay extremes of the logging window, and the histogram is made."""
+        mode = "train" if self.model.training else "eval"
+        reduction.keep_extremes(self._metrics[mode])
+        values = self._exponents.pop(mode, [])
+        self._histogram = (reduction.histogram(values), values)
+        super().log(logs, start_time)
+
+    def take_histogram(self) -> tuple[dict[str, Any] | None, list[float]]:
+        """The exponents' histogram of the log event under way, once."""
+        taken, self._histogram = self._histogram, (None, [])
+        return taken
+
+
+def _ratios_are_one(args: PMPOConfig) -> str:
+    return (
+        f"This configuration makes one update per generation (steps_per_generation={args.steps_per_generation}, "
+        f"num_iterations={args.num_iterations}, gradient_accumulation_steps={args.gradient_accumulation_steps}): every "
+        "importance ratio is 1, no token is clipped, and the exponent cannot matter. Set steps_per_generation to "
+        f"{8 * args.gradient_accumulation_steps} for 8 updates per generation, as the papers do."
+    )

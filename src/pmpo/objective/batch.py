@@ -1,0 +1,105 @@
+"""Shapes, checks and the only masked reductions of the library.
+
+Shape suffixes used everywhere in `pmpo`:
+    B   completions in the (micro-)batch
+    T   completion tokens, padded
+    G   completions per prompt (a group)
+so `log_ratios_BT` is a [B, T] tensor and `exponent_B` holds one number per completion. Log ratios, log
+probabilities and KL are in nats; ratios are plain numbers; shares lie in [0, 1].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+SATURATION_NATS = 80.0
+"""Log ratios are saturated at ±80 nats: exp(80) = 5.5e34 is the last round number whose mean over a batch is
+still finite in float32. Beyond it the value stays and the token's gradient is 0."""
+
+
+@dataclass(frozen=True)
+class BatchContext:
+    """Global facts of the optimiser step that a micro-batch cannot know by itself.
+
+    The statistics of the rewards and the progress belong to the whole generation batch over all ranks; the two
+    counts belong to the whole optimiser step over all micro-batches and ranks, so that micro-batch losses *sum*
+    to the loss of the whole batch.
+
+    Attributes:
+        reward_mean: μ_R, mean reward of the generation batch; a number or a 0-dim tensor. Needed by the
+            reward-annealed exponent and the feedback-adaptive trust region, which expect rewards in [0, 1].
+        reward_std: σ_R, their population standard deviation. Needed by the feedback-adaptive trust region.
+        progress: share of the training that is done, in [0, 1]. Needed by the scheduled exponent.
+        num_sequences: N, completions in the optimiser step. Default: the rows of the call.
+        num_tokens: Σ n_j, counted tokens in the optimiser step. Default: the counted tokens of the call.
+    """
+
+    reward_mean: float | Tensor | None = None
+    reward_std: float | Tensor | None = None
+    progress: float | Tensor | None = None
+    num_sequences: int | float | Tensor | None = None
+    num_tokens: int | float | Tensor | None = None
+
+
+def exact_scalar(value: float | Tensor | None) -> Tensor:
+    """A fact of the batch as a tensor: Python numbers keep their 53 bits, tensors their dtype and device."""
+    return value.detach() if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
+
+
+def full_precision(values: Tensor) -> Tensor:
+    """`values` in float32 if they come in a 16-bit type, unchanged if float32 or float64."""
+    if not values.is_floating_point():
+        raise ValueError(f"Expected a floating-point tensor, got {values.dtype}: convert it with `.float()`.")
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+
+
+def check_mask(values_BT: Tensor, mask_BT: Tensor) -> Tensor:
+    """The mask as bool, after checking that both tensors are [B, T].
+
+    Raises: ValueError when the shapes disagree or are not two-dimensional.
+    """
+    if values_BT.dim() != 2 or values_BT.shape != mask_BT.shape:
+        raise ValueError(
+            f"Expected two tensors of one shape [B, T], got values {list(values_BT.shape)} and mask "
+            f"{list(mask_BT.shape)}: pass one mask entry per completion token."
+        )
+    return mask_BT if mask_BT.dtype == torch.bool else mask_BT != 0
+
+
+def per_completion(values: float | Tensor, like_BT: Tensor, name: str) -> Tensor:
+    """`values` (a number, a 0-dim tensor or [B]) as a [B] tensor with dtype and device of `like_BT`.
+
+    Raises: ValueError when a tensor has any other shape.
+    """
+    tensor = torch.as_tensor(values, dtype=like_BT.dtype, device=like_BT.device)
+    if tensor.dim() == 0:
+        return tensor.expand(like_BT.shape[0])
+    if tensor.shape != like_BT.shape[:1]:
+        raise ValueError(
+            f"`{name}` must be a number or a tensor of shape [{like_BT.shape[0]}] (one per completion), "
+            f"got shape {list(tensor.shape)}."
+        )
+    return tensor
+
+
+def fill_masked(values_BT: Tensor, mask_BT: Tensor, value: float = 0.0) -> Tensor:
+    """`values_BT` with every masked-out entry replaced, so that NaN and inf there reach neither pass."""
+    return torch.where(mask_BT, values_BT, torch.full_like(values_BT, value))
+
+
+def token_counts(mask_BT: Tensor, dtype: torch.dtype) -> Tensor:
+    """n_i, the counted tokens of each completion, [B]."""
+    return mask_BT.sum(dim=1).to(dtype)
+
+
+def masked_mean(values_BT: Tensor, mask_BT: Tensor) -> Tensor:
+    """Mean over the counted tokens of each completion, [B]; a completion without tokens gives 0.
+
+    >>> masked_mean(torch.tensor([[1.0, 3.0, 9.0]]), torch.tensor([[True, True, False]]))
+    tensor([2.])
+    """
+    total_B = fill_masked(values_BT, mask_BT).sum(dim=1)
+    return total_B / token_counts(mask_BT, values_BT.dtype).clamp(min=1.0)

@@ -1,0 +1,186 @@
+"""Advantages, trust regions, exponent rules and presets, each against hand values."""
+
+import math
+
+import pytest
+import torch
+
+import pmpo
+from pmpo.objective.exponents import ExponentFacts
+from pmpo.objective.trust_region import clip_tokens
+
+EMPTY = pmpo.BatchContext()
+
+
+def test_advantages_by_hand():
+    rewards = torch.tensor([1.0, 0.0, 0.0, 0.0])
+    std = 0.5
+    assert pmpo.group_advantages(rewards, 4).tolist() == pytest.approx(
+        [0.75 / (std + 1e-4)] + [-0.25 / (std + 1e-4)] * 3
+    )
+    assert pmpo.group_advantages(rewards, 4, "dr_grpo").tolist() == [0.75, -0.25, -0.25, -0.25]
+    assert pmpo.group_advantages(rewards, 4, "rloo").tolist() == pytest.approx([1.0, -1 / 3, -1 / 3, -1 / 3])
+    batch_std = torch.tensor([1.0, 0.0, 0.0, 0.0]).std().item()
+    assert pmpo.group_advantages(rewards, 2, "batch").tolist() == pytest.approx(
+        [0.5 / (batch_std + 1e-4), -0.5 / (batch_std + 1e-4), 0.0, 0.0]
+    )
+
+
+@pytest.mark.parametrize("kind", ["grpo", "dr_grpo", "rloo", "batch"])
+def test_equal_rewards_groups_of_one_and_missing_rewards_give_zero(kind):
+    assert pmpo.group_advantages(torch.full((6,), 0.1), 3, kind).tolist() == [0.0] * 6
+    assert pmpo.group_advantages(torch.tensor([0.3, 0.9]), 1, kind).tolist() == [0.0, 0.0]
+    advantages = pmpo.group_advantages(torch.tensor([1.0, math.nan, 0.0, math.nan, math.nan, math.nan]), 3, kind)
+    assert advantages[1] == 0 and advantages[0] == -advantages[2] != 0 and (advantages[3:] == 0).all()
+
+
+def test_advantages_refuse_what_has_no_meaning():
+    with pytest.raises(ValueError, match=r"did you mean 'dr_grpo'"):
+        pmpo.group_advantages(torch.ones(4), 2, "drgrpo")
+    with pytest.raises(ValueError, match="5 rewards and group_size 2"):
+        pmpo.group_advantages(torch.ones(5), 2)
+    with pytest.raises(ValueError, match="Reward 1 is inf"):
+        pmpo.group_advantages(torch.tensor([0.0, math.inf]), 2)
+
+
+@pytest.mark.parametrize(
+    ("region", "down", "up"),
+    [
+        (pmpo.RatioClip(), -math.log(0.8), math.log(1.2)),
+        (pmpo.LogRatioClip(), 0.4, 0.4),
+        (pmpo.SequenceRatioClip(), -math.log(0.8), math.log(1.2)),
+        (pmpo.FeedbackAdaptiveClip(), -math.log(0.8), math.log(1.2 + 0.2 * math.tanh(0.5 / 0.25))),
+        (pmpo.NoClip(), math.inf, math.inf),
+    ],
+)
+def test_trust_regions_are_one_sided(region, down, up):
+    batch = pmpo.BatchContext(reward_mean=0.5, reward_std=0.25)
+    l = torch.tensor([[-1.0, 0.1, 1.0]] * 3, dtype=torch.float64)
+    clipped = clip_tokens(l, torch.tensor([1.0, -1.0, 0.0]), region, batch)
+    expected = [[-1.0, 0.1, min(1.0, up)], [max(-1.0, -down), 0.1, 1.0], [-1.0, 0.1, 1.0]]
+    for row, want in zip(clipped.log_ratios_BT.tolist(), expected, strict=True):
+        assert row == pytest.approx(want, abs=1e-5)
+    outside = not isinstance(region, pmpo.NoClip)
+    assert clipped.changed_BT.tolist() == [[False, False, outside], [outside, False, False], [False] * 3]
+    assert clipped.outside_BT.tolist() == [[outside, False, outside]] * 3
+
+
+def test_dual_clip_caps_exploding_ratios_where_the_advantage_is_negative():
+    region = pmpo.RatioClip(dual_clip_ratio=3.0)
+    l = torch.tensor([[5.0]] * 2, requires_grad=True)
+    clipped = clip_tokens(l, torch.tensor([-1.0, 1.0]), region, EMPTY)
+    assert clipped.log_ratios_BT.flatten().tolist() == pytest.approx([math.log(3), math.log(1.2)])
+    clipped.log_ratios_BT.sum().backward()
+    assert (l.grad == 0).all()
+
+
+def test_a_token_exactly_on_the_bound_keeps_its_whole_gradient():
+    l = torch.tensor([[0.4]], requires_grad=True)
+    clip_tokens(l, torch.ones(1), pmpo.LogRatioClip(), EMPTY).log_ratios_BT.sum().backward()
+    assert l.grad.item() == 1.0
+
+
+def facts(log_ratios, advantages, region=None, **context):
+    region = region or pmpo.LogRatioClip()
+    l = torch.tensor(log_ratios, dtype=torch.float64)
+    a = torch.tensor(advantages, dtype=torch.float64)
+    batch = pmpo.BatchContext(**context)
+    clipped = clip_tokens(l, a, region, batch)
+    mask = torch.ones_like(l, dtype=torch.bool)
+    return ExponentFacts(l, clipped.log_ratios_BT, mask, clipped.changed_BT, clipped.outside_BT, a, batch)
+
+
+def test_the_two_readings_differ_where_it_matters():
+    """A < 0 and one exploding ratio: nothing is clipped, so one-sided leaves p at 1 and two-sided does not."""
+    exploding = facts([[3.0] + [0.01] * 9], [-1.0])
+    assert exploding.clip_fraction("one_sided").item() == 0.0
+    assert exploding.clip_fraction("two_sided").item() == pytest.approx(0.1)
+    assert pmpo.ClipAwareESS(reading="one_sided")(exploding).item() == 1.0
+    assert pmpo.ClipAwareESS(reading="two_sided")(exploding).item() == pytest.approx(0.0, abs=1e-6)
+
+
+def test_maps_by_hand():
+    f = torch.tensor([0.0, 0.05, 0.1, 1.0])
+    assert pmpo.LinearMap()(f).tolist() == pytest.approx([0.0, 0.05, 0.1, 1.0])
+    assert pmpo.PowerMap(0.5)(f).tolist() == pytest.approx([0.0, math.sqrt(0.05), math.sqrt(0.1), 1.0])
+    assert pmpo.RampMap(0.1)(f).tolist() == pytest.approx([0.0, 0.5, 1.0, 1.0])
+
+
+def test_target_and_log_ratios_of_the_ess_are_choices():
+    some = facts([[0.6, -0.5, 0.1, 0.0, 0.2, -0.1, 0.0, 0.1, 0.05, 0.0]], [1.0])
+    clipped, raw = pmpo.ClipAwareESS(over="clipped"), pmpo.ClipAwareESS(over="unclipped")
+    absolute = pmpo.ClipAwareESS(target=0.97)
+    p = absolute(some)
+    assert pmpo.normalized_ess(some.clipped_log_ratios_BT, some.mask_BT, p).item() == pytest.approx(0.97, abs=1e-6)
+    linear = pmpo.ClipAwareESS(target=pmpo.LinearMap())
+    assert linear(some).item() > 0.85 > clipped(some).item()
+    half = pmpo.ClipAwareESS(target=lambda f: 0.5 + 0 * f)
+    assert half(some).item() != pytest.approx(
+        pmpo.ClipAwareESS(target=lambda f: 0.5 + 0 * f, over="unclipped")(some).item()
+    )
+    assert raw(some).item() <= 1.0
+
+
+def test_reward_annealed_and_scheduled_by_hand():
+    assert pmpo.RewardAnnealed()(facts([[0.0]], [1.0], reward_mean=0.5)).item() == pytest.approx(math.exp(-0.4))
+    for shape, middle in (("linear", 0.0), ("cosine", 0.0), ("step", -2.0)):
+        rule = pmpo.ScheduledExponent(shape=shape)
+        values = [float(rule(facts([[0.0]], [1.0], progress=x))) for x in (0.0, 0.5, 1.0)]
+        assert values == pytest.approx([2.0, middle, -2.0], abs=1e-12)
+
+
+def test_presets_are_those_of_the_table():
+    table = {name: (o.advantage, o.sequence_weight) for name, o in pmpo.OBJECTIVES.items()}
+    assert table == {
+        "grpo": ("grpo", "sequence"),
+        "dr_grpo": ("dr_grpo", "constant"),
+        "dapo": ("grpo", "token"),
+        "gspo": ("grpo", "sequence"),
+        "gmpo": ("grpo", "sequence"),
+        "pmpo": ("grpo", "sequence"),
+        "apmpo": ("grpo", "sequence"),
+        "holderpo": ("grpo", "sequence"),
+    }
+    assert pmpo.objective("pmpo").exponent == pmpo.ClipAwareESS("two_sided", pmpo.RampMap(0.1), "clipped")
+    assert pmpo.objective("apmpo").kl_coef == 0.001
+    with pytest.raises(AttributeError):
+        pmpo.objective("grpo").name = "x"
+
+
+def test_parts_combine_freely():
+    mixed = pmpo.objective("dapo", exponent="scheduled", trust_region="log_ratio", advantage="rloo", kl_coef=0.1)
+    assert isinstance(mixed.exponent, pmpo.ScheduledExponent) and isinstance(mixed.trust_region, pmpo.LogRatioClip)
+    assert mixed.sequence_weight == "token" and mixed.needs == ("progress",)
+    assert "p" in mixed.describe() and "rloo" in mixed.describe()
+    assert pmpo.objective("grpo", exponent="-0.5").exponent == pmpo.FixedExponent(-0.5)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: pmpo.objective("pmop"), "did you mean 'pmpo'"),
+        (lambda: pmpo.objective("grpo", exponnent=1), "did you mean 'exponent'"),
+        (lambda: pmpo.objective("grpo", exponent="ess_aware"), "Unknown exponent rule 'ess_aware'"),
+        (lambda: pmpo.objective("grpo", exponent=math.nan), "finite number"),
+        (lambda: pmpo.objective("grpo", trust_region="log"), "did you mean 'log_ratio'"),
+        (lambda: pmpo.objective("grpo", sequence_weight="tokens"), "did you mean 'token'"),
+        (lambda: pmpo.objective("grpo", kl_coef=-1), "kl_coef"),
+        (lambda: pmpo.objective("grpo", trust_region=0.2), "must be a TrustRegion"),
+        (lambda: pmpo.objective("pmpo", trust_region="sequence_ratio"), "reads the share of clipped tokens"),
+        (lambda: pmpo.objective("pmpo", trust_region="none"), "reads the share of clipped tokens"),
+        (lambda: pmpo.RatioClip(ratio_low=1.2), "LogRatioClip"),
+        (lambda: pmpo.RatioClip(ratio_high=-0.1), "must not be negative"),
+        (lambda: pmpo.LogRatioClip(log_ratio_low=-0.4), "in nats"),
+        (lambda: pmpo.LogRatioClip(dual_clip_ratio=0.5), "must exceed 1"),
+        (lambda: pmpo.FeedbackAdaptiveClip(ratio_high_max=0.1), "swap them"),
+        (lambda: pmpo.ClipAwareESS(reading="both"), "clip-fraction reading"),
+        (lambda: pmpo.ClipAwareESS(over="all"), "log ratios for the ESS"),
+        (lambda: pmpo.ClipAwareESS(target=1.5), r"\(0, 1\]"),
+        (lambda: pmpo.PowerMap(0), "positive"),
+        (lambda: pmpo.RampMap(0), r"\(0, 1\]"),
+        (lambda: pmpo.ScheduledExponent(shape="log"), "exponent schedule"),
+    ],
+)
+def test_what_cannot_work_is_refused_when_it_is_built(build, message):
+    with pytest.raises(ValueError, match=message):
+        build()

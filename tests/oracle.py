@@ -1,0 +1,119 @@
+"""Loops over plain Python numbers (float64, or 60 digits where float64 cancels), straight from OBJECTIVES.md. Imports nothing of pmpo."""
+
+import math
+
+import mpmath
+
+
+def power_mean(c, p):
+    """M_p of a list of log ratios, with 60 digits inside, so that p near 0 costs nothing."""
+    with mpmath.workdps(60):
+        values, p = [mpmath.mpf(x) for x in c], mpmath.mpf(p)
+        if p == 0:
+            return float(mpmath.exp(mpmath.fsum(values) / len(values)))
+        mean = mpmath.fsum(mpmath.exp(p * x) for x in values) / len(values)
+        return float(mean ** (1 / p))
+
+
+def token_weights(c, p):
+    peak = max(p * x for x in c)
+    e = [math.exp(p * x - peak) for x in c]
+    return [x / math.fsum(e) for x in e]
+
+
+def ess(c, p):
+    peak = max(p * x for x in c)
+    e = [math.exp(p * x - peak) for x in c]
+    return math.fsum(e) ** 2 / (len(c) * math.fsum(x * x for x in e))
+
+
+def bisect_exponent(c, target):
+    """The paper's way: 200 halvings."""
+    if ess(c, 1.0) >= target:
+        return 1.0
+    low, high = 0.0, 1.0
+    for _ in range(200):
+        middle = (low + high) / 2
+        low, high = (middle, high) if ess(c, middle) >= target else (low, middle)
+    return low
+
+
+def clip(log_ratio, advantage, down, up):
+    if advantage > 0:
+        return min(log_ratio, up)
+    if advantage < 0:
+        return max(log_ratio, -down)
+    return log_ratio
+
+
+def grpo_surrogate(ratios, advantage, low, high):
+    """Mean over tokens of min(r·A, clip(r)·A)."""
+    terms = [min(r * advantage, min(max(r, 1 - low), 1 + high) * advantage) for r in ratios]
+    return math.fsum(terms) / len(terms)
+
+
+def gmpo_surrogate(log_ratios, advantage, down, up):
+    """sign-aware log clip, geometric mean, times A."""
+    c = [clip(x, advantage, down, up) for x in log_ratios]
+    return advantage * math.exp(math.fsum(c) / len(c))
+
+
+def gspo_surrogate(log_ratios, advantage, low, high):
+    s = math.exp(math.fsum(log_ratios) / len(log_ratios))
+    return min(s * advantage, min(max(s, 1 - low), 1 + high) * advantage)
+
+
+def apmpo_surrogate(log_ratios, advantage, low, high, p):
+    """As APMPO's text has it: |A|·M_p(|min(r, ρ)|)·sign(A), the min taken on r·sign(A) against the clipped ratio."""
+    sign = 1.0 if advantage > 0 else -1.0
+    terms = []
+    for x in log_ratios:
+        r = math.exp(x)
+        bounded = min(max(r, 1 - low), 1 + high)
+        terms.append(abs(min(sign * r, sign * bounded)))
+    return abs(advantage) * power_mean([math.log(t) for t in terms], p) * sign
+
+
+def ramp(fraction, saturation=0.1):
+    return min(1.0, fraction / saturation)
+
+
+def objective_value(name, log_ratios, advantage, *, reward_mean=None, reward_std=None, progress=None):
+    """J_i of a preset for one completion."""
+    if advantage == 0 or not log_ratios:
+        return 0.0
+    if name in ("grpo", "dr_grpo", "dapo"):
+        return grpo_surrogate([math.exp(x) for x in log_ratios], advantage, 0.2, 0.28 if name == "dapo" else 0.2)
+    if name == "gspo":
+        return gspo_surrogate(log_ratios, advantage, 3e-4, 4e-4)
+    if name == "gmpo":
+        return gmpo_surrogate(log_ratios, advantage, 0.4, 0.4)
+    if name == "pmpo":
+        c = [clip(x, advantage, 0.4, 0.4) for x in log_ratios]
+        fraction = sum(abs(x) > 0.4 for x in log_ratios) / len(log_ratios)
+        e = ess(c, 1.0)
+        return advantage * power_mean(c, bisect_exponent(c, e + (1 - e) * ramp(fraction)))
+    if name == "apmpo":
+        high = 0.2 + 0.2 * math.tanh(reward_mean / (reward_std + 1e-6))
+        return apmpo_surrogate(log_ratios, advantage, 0.2, high, math.exp(-0.8 * reward_mean))
+    if name == "holderpo":
+        m = power_mean(log_ratios, 2.0 - 4.0 * progress)
+        return min(m * advantage, min(max(m, 0.8), 1.2) * advantage)
+    raise KeyError(name)
+
+
+def weight(name, length, lengths, limit):
+    if name == "dapo":
+        return length / sum(lengths)
+    if name == "dr_grpo":
+        return length / (len(lengths) * limit)
+    return 1.0 / len(lengths)
+
+
+def loss(name, rows, advantages, limit, **facts):
+    """− Σ ω_i J_i over completions given as lists of log ratios."""
+    lengths = [len(row) for row in rows]
+    return -math.fsum(
+        weight(name, len(row), lengths, limit) * objective_value(name, row, a, **facts)
+        for row, a in zip(rows, advantages, strict=True)
+    )
