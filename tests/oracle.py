@@ -1,4 +1,7 @@
-"""Loops over plain Python numbers (float64, or 60 digits where float64 cancels), straight from OBJECTIVES.md. Imports nothing of pmpo."""
+"""Loops over plain Python numbers (float64, or 60 digits where float64 cancels), straight from the equations.
+
+Imports nothing of pmpo.
+"""
 
 import math
 

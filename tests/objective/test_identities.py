@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
-from batches import ALL, FACTS, batch, log_ratio_rows, loss_and_grad, preset
 
 import oracle
 import pmpo
+from batches import ALL, FACTS, batch, log_ratio_rows, loss_and_grad, preset
 
 TOLERANCE = 1e-12
 CONTEXT = pmpo.BatchContext(**FACTS)

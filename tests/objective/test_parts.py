@@ -55,8 +55,8 @@ def test_advantages_refuse_what_has_no_meaning():
 )
 def test_trust_regions_are_one_sided(region, down, up):
     batch = pmpo.BatchContext(reward_mean=0.5, reward_std=0.25)
-    l = torch.tensor([[-1.0, 0.1, 1.0]] * 3, dtype=torch.float64)
-    clipped = clip_tokens(l, torch.tensor([1.0, -1.0, 0.0]), region, batch)
+    log_ratios = torch.tensor([[-1.0, 0.1, 1.0]] * 3, dtype=torch.float64)
+    clipped = clip_tokens(log_ratios, torch.tensor([1.0, -1.0, 0.0]), region, batch)
     expected = [[-1.0, 0.1, min(1.0, up)], [max(-1.0, -down), 0.1, 1.0], [-1.0, 0.1, 1.0]]
     for row, want in zip(clipped.log_ratios_BT.tolist(), expected, strict=True):
         assert row == pytest.approx(want, abs=1e-5)
@@ -67,27 +67,27 @@ def test_trust_regions_are_one_sided(region, down, up):
 
 def test_dual_clip_caps_exploding_ratios_where_the_advantage_is_negative():
     region = pmpo.RatioClip(dual_clip_ratio=3.0)
-    l = torch.tensor([[5.0]] * 2, requires_grad=True)
-    clipped = clip_tokens(l, torch.tensor([-1.0, 1.0]), region, EMPTY)
+    log_ratios = torch.tensor([[5.0]] * 2, requires_grad=True)
+    clipped = clip_tokens(log_ratios, torch.tensor([-1.0, 1.0]), region, EMPTY)
     assert clipped.log_ratios_BT.flatten().tolist() == pytest.approx([math.log(3), math.log(1.2)])
     clipped.log_ratios_BT.sum().backward()
-    assert (l.grad == 0).all()
+    assert (log_ratios.grad == 0).all()
 
 
 def test_a_token_exactly_on_the_bound_keeps_its_whole_gradient():
-    l = torch.tensor([[0.4]], requires_grad=True)
-    clip_tokens(l, torch.ones(1), pmpo.LogRatioClip(), EMPTY).log_ratios_BT.sum().backward()
-    assert l.grad.item() == 1.0
+    log_ratios = torch.tensor([[0.4]], requires_grad=True)
+    clip_tokens(log_ratios, torch.ones(1), pmpo.LogRatioClip(), EMPTY).log_ratios_BT.sum().backward()
+    assert log_ratios.grad.item() == 1.0
 
 
-def facts(log_ratios, advantages, region=None, **context):
+def facts(rows, advantages, region=None, **context):
     region = region or pmpo.LogRatioClip()
-    l = torch.tensor(log_ratios, dtype=torch.float64)
+    log_ratios = torch.tensor(rows, dtype=torch.float64)
     a = torch.tensor(advantages, dtype=torch.float64)
     batch = pmpo.BatchContext(**context)
-    clipped = clip_tokens(l, a, region, batch)
-    mask = torch.ones_like(l, dtype=torch.bool)
-    return ExponentFacts(l, clipped.log_ratios_BT, mask, clipped.changed_BT, clipped.outside_BT, a, batch)
+    clipped = clip_tokens(log_ratios, a, region, batch)
+    mask = torch.ones_like(log_ratios, dtype=torch.bool)
+    return ExponentFacts(log_ratios, clipped.log_ratios_BT, mask, clipped.changed_BT, clipped.outside_BT, a, batch)
 
 
 def test_the_two_readings_differ_where_it_matters():

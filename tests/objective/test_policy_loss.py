@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
-from batches import ALL, FACTS, batch, loss_and_grad, preset
 
 import pmpo
+from batches import ALL, FACTS, batch, loss_and_grad, preset
 
 CONTEXT = pmpo.BatchContext(**FACTS)
 
@@ -167,7 +167,7 @@ def test_tokens_of_weight_zero_get_no_gradient():
 
 
 def test_reference_kl_is_added_with_the_sequence_weights():
-    new, old, advantages, mask = inputs = batch(10)
+    new, old, _, mask = inputs = batch(10)
     ref = old - 0.3 * torch.rand_like(old)
     objective = pmpo.objective("dapo", kl_coef=0.5)
     loss, _ = loss_and_grad(inputs, objective, None, ref_log_probs=ref)

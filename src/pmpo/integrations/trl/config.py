@@ -26,8 +26,8 @@ def _option(default: Any, text: str) -> Any:
 class PMPOConfig(GRPOConfig):
     """Configuration of `PMPOTrainer`.
 
-    Every parameter of TRL's `GRPOConfig` keeps its meaning, except that `epsilon`, `epsilon_high`, `delta`, `beta`
-    and `scale_rewards` default to None, "as the objective has it", and that `loss_type`,
+    Every parameter of TRL's `GRPOConfig` keeps its meaning, except that `epsilon`, `epsilon_high`, `delta`, `beta`,
+    `use_bias_correction_kl` and `scale_rewards` default to None, "as the objective has it", and that `loss_type`,
     `importance_sampling_level`, `sapo_*` and `vespo_*`, which choose another loss, are refused. One generation
     batch feeds 8 optimiser steps unless `steps_per_generation` or `generation_batch_size` is given.
 
@@ -64,6 +64,9 @@ class PMPOConfig(GRPOConfig):
     on_nonfinite: str = _option("raise", "A NaN or infinite loss or gradient: raise, or skip the step and count it.")
     beta: float | None = _option(None, "KL coefficient towards the reference model. Default: the objective's.")
     scale_rewards: str | None = _option(None, "TRL's spelling of `advantage`: group, none or batch.")
+    use_bias_correction_kl: bool | None = _option(
+        None, "Multiply the KL of a token by its importance ratio. Default: the objective's (false)."
+    )
     loss_type: str | None = _option(None, "Refused: `objective` takes its place.")
     importance_sampling_level: str | None = _option(None, "Refused: `trust_region` takes its place.")
 

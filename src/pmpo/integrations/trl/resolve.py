@@ -79,8 +79,8 @@ def resolve_objective(args: PMPOConfig) -> Objective:
     resolved = replace(resolved, advantage=_advantage(args, resolved))
     if args.beta is not None:
         resolved = replace(resolved, kl_coef=args.beta)
-    if args.use_bias_correction_kl:
-        resolved = replace(resolved, kl_bias_correction=True)
+    if args.use_bias_correction_kl is not None:
+        resolved = replace(resolved, kl_bias_correction=args.use_bias_correction_kl)
     if resolved.sequence_weight == "constant" and resolved.max_completion_length is None:
         resolved = replace(resolved, max_completion_length=args.max_completion_length)
     return resolved

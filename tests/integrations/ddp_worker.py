@@ -1,0 +1,31 @@
+"""Run under torchrun: the loss's gradient on this rank's share of a fixed batch, averaged as DDP does."""
+
+import json
+import sys
+
+import torch
+import torch.distributed as dist
+
+from support import config, loss_inputs, trainer
+
+
+def main() -> None:
+    name = sys.argv[1]
+    one = trainer(config(objective=name, per_device_train_batch_size=4, beta=0.0))
+    rank, world = one.accelerator.process_index, one.accelerator.num_processes
+    whole = loss_inputs(rows=8)
+    size = 8 // world
+    share = {k: (v[rank * size : (rank + 1) * size] if v.dim() else v) for k, v in whole.items()}
+    one.model.train()
+    one.current_gradient_accumulation_steps = 1
+    one.args.steps_per_generation = 1
+    one._buffered_inputs = [share]
+    one._compute_loss(one.model, share).backward()
+    gradient = torch.cat([p.grad.flatten() for p in one.model.parameters() if p.grad is not None])
+    dist.all_reduce(gradient)
+    if rank == 0:
+        metrics = {k: v[-1] for k, v in one._metrics["train"].items()}
+        print("RESULT " + json.dumps({"gradient": (gradient / world).tolist(), "metrics": metrics, "world": world}))
+
+
+main()

@@ -1,0 +1,121 @@
+"""PMPOConfig: every field changes the objective or is refused with a sentence."""
+
+import pytest
+
+import pmpo
+from pmpo.integrations.trl import PMPOConfig
+from support import config
+
+
+def resolved(**changes):
+    return config(**changes).resolved_objective
+
+
+def test_defaults_are_pmpo_with_eight_updates_per_generation():
+    args = PMPOConfig("unused", use_cpu=True, bf16=False, report_to="none", gradient_accumulation_steps=2)
+    assert args.resolved_objective == pmpo.objective("pmpo")
+    assert args.steps_per_generation == 16 and args.updates_per_generation == 8
+    assert args.generation_batch_size == 16 * args.per_device_train_batch_size
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"objective": "grpo", "epsilon": 0.1}, pmpo.objective("grpo", trust_region=pmpo.RatioClip(None, 0.1, 0.1))),
+        (
+            {"objective": "grpo", "epsilon_high": 0.3},
+            pmpo.objective("grpo", trust_region=pmpo.RatioClip(None, 0.2, 0.3)),
+        ),
+        ({"objective": "grpo", "delta": 3.0}, pmpo.objective("grpo", trust_region=pmpo.RatioClip(3.0))),
+        ({"log_ratio_low": 0.3}, pmpo.objective("pmpo", trust_region=pmpo.LogRatioClip(None, 0.3, 0.3))),
+        ({"log_ratio_high": 0.6}, pmpo.objective("pmpo", trust_region=pmpo.LogRatioClip(None, 0.4, 0.6))),
+        (
+            {"objective": "apmpo", "beta": 0.0, "epsilon_high_max": 0.5},
+            pmpo.objective("apmpo", kl_coef=0.0, trust_region=pmpo.FeedbackAdaptiveClip(ratio_high_max=0.5)),
+        ),
+        (
+            {"objective": "apmpo", "beta": 0.0, "epsilon": 0.1},
+            pmpo.objective("apmpo", kl_coef=0.0, trust_region=pmpo.FeedbackAdaptiveClip(ratio_low=0.1)),
+        ),
+        ({"objective": "grpo", "trust_region": "log_ratio"}, pmpo.objective("grpo", trust_region="log_ratio")),
+        ({"exponent": "0.5"}, pmpo.objective("pmpo", exponent=0.5)),
+        ({"objective": "gmpo", "exponent": "clip_aware_ess"}, pmpo.objective("gmpo", exponent="clip_aware_ess")),
+        ({"clip_reading": "one_sided"}, pmpo.objective("pmpo", exponent=pmpo.ClipAwareESS("one_sided"))),
+        ({"ess_over": "unclipped"}, pmpo.objective("pmpo", exponent=pmpo.ClipAwareESS(over="unclipped"))),
+        ({"ess_map": "linear"}, pmpo.objective("pmpo", exponent=pmpo.ClipAwareESS(target=pmpo.LinearMap()))),
+        ({"ess_kappa": 0.3}, pmpo.objective("pmpo", exponent=pmpo.ClipAwareESS(target=pmpo.PowerMap(0.3)))),
+        ({"ess_saturation": 0.2}, pmpo.objective("pmpo", exponent=pmpo.ClipAwareESS(target=pmpo.RampMap(0.2)))),
+        ({"ess_target": 0.9}, pmpo.objective("pmpo", exponent=pmpo.ClipAwareESS(target=0.9))),
+        ({"objective": "apmpo", "reward_gamma": 0.5}, pmpo.objective("apmpo", exponent=pmpo.RewardAnnealed(0.5))),
+        (
+            {"objective": "holderpo", "exponent_start": 1, "exponent_end": -1, "exponent_schedule": "cosine"},
+            pmpo.objective("holderpo", exponent=pmpo.ScheduledExponent(1, -1, "cosine")),
+        ),
+        ({"sequence_weight": "token"}, pmpo.objective("pmpo", sequence_weight="token")),
+        ({"objective": "dr_grpo"}, pmpo.objective("dr_grpo", max_completion_length=6)),
+        ({"scale_rewards": "none"}, pmpo.objective("pmpo", advantage="dr_grpo")),
+        ({"scale_rewards": False}, pmpo.objective("pmpo", advantage="dr_grpo")),
+        ({"advantage": "rloo"}, pmpo.objective("pmpo", advantage="rloo")),
+        ({"beta": 0.1}, pmpo.objective("pmpo", kl_coef=0.1)),
+        ({"use_bias_correction_kl": True}, pmpo.objective("pmpo", kl_bias_correction=True)),
+    ],
+    ids=lambda value: ",".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else "",
+)
+def test_every_field_changes_the_objective(changes, expected):
+    assert resolved(**changes) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"objective": "pmop"}, "did you mean 'pmpo'"),
+        ({"epsilon": 0.2}, "bounds in nats. Write log_ratio_low"),
+        ({"objective": "grpo", "log_ratio_low": 0.4}, "takes ratio bounds. Write epsilon"),
+        ({"objective": "grpo", "epsilon_high_max": 0.4}, "no meaning for the trust region RatioClip"),
+        ({"objective": "grpo", "clip_reading": "two_sided"}, "belongs to the exponent rule ClipAwareESS"),
+        ({"objective": "grpo", "ess_map": "ramp"}, "belongs to the exponent rule ClipAwareESS"),
+        ({"ess_map": "rampe"}, "did you mean 'ramp'"),
+        ({"ess_map": "ramp", "ess_kappa": 0.3}, "write ess_map: power"),
+        ({"ess_map": "absolute"}, "write ess_target: 0.9"),
+        ({"reward_gamma": 0.8}, "belongs to the exponent rule RewardAnnealed"),
+        ({"exponent_end": -1.0}, "belongs to the exponent rule ScheduledExponent"),
+        ({"loss_type": "dapo"}, "write `objective`"),
+        ({"importance_sampling_level": "sequence"}, "objective: gspo"),
+        ({"sapo_temperature_pos": 2.0}, "another of TRL's losses"),
+        ({"vespo_k_pos": 1.0}, "another of TRL's losses"),
+        ({"advantage": "grpo", "scale_rewards": "none"}, "contradicts `advantage`"),
+        ({"scale_rewards": "groups"}, "did you mean 'group'"),
+        ({"advantage": "rloo", "multi_objective_aggregation": "normalize_then_sum"}, "sum_then_normalize"),
+        ({"on_nonfinite": "ignore"}, "Unknown on_nonfinite"),
+        ({"sequence_weight": "token", "gradient_accumulation_steps": 3}, "make it a divisor of 2"),
+        ({"exponent": "clip_aware"}, "did you mean 'clip_aware_ess'"),
+        ({"trust_region": "sequence_ratio"}, "reads the share of clipped tokens"),
+        ({"objective": "grpo", "epsilon": 1.2}, r"\[0, 1\)"),
+    ],
+    ids=lambda value: ",".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else "",
+)
+def test_what_cannot_work_is_refused_at_construction(changes, message):
+    with pytest.raises(ValueError, match=message):
+        config(**changes)
+
+
+def test_fp16_cannot_skip_steps_by_itself(monkeypatch):
+    with pytest.raises(ValueError, match="gradient scaler"):
+        config(on_nonfinite="skip", fp16=True)
+
+
+def test_another_objective_takes_its_own_defaults():
+    args = config(objective="apmpo")
+    assert args.beta == 0.001
+    assert args.with_objective("pmpo").beta == 0.0 and args.beta == 0.001
+    assert config(objective="apmpo", beta=0.5).with_objective("pmpo").beta == 0.5
+
+
+def test_configuration_survives_a_round_trip():
+    import dataclasses
+
+    args = config(objective="apmpo", reward_gamma=0.5)
+    again = dataclasses.replace(args, generation_batch_size=None)
+    assert again.resolved_objective == args.resolved_objective
+    own = pmpo.objective("pmpo", exponent=lambda facts: 0.5)
+    assert "pmpo" in config(objective=own).to_json_string()

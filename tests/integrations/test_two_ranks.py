@@ -1,0 +1,30 @@
+"""Two processes: the averaged gradient and the gathered metrics are those of one process on the whole batch."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from support import config, loss_and_grads, loss_inputs, trainer
+
+
+@pytest.mark.parametrize("name", ["pmpo", "dapo"])
+def test_two_ranks_give_the_gradient_and_metrics_of_one(name):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    here = Path(__file__).parent
+    environment = {**os.environ, "PYTHONPATH": f"{here}{os.pathsep}{here.parent}"}
+    command += [str(here / "ddp_worker.py"), name]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+    assert done.returncode == 0 and lines, done.stderr[-3000:]
+    result = json.loads(lines[0].removeprefix("RESULT "))
+    assert result["world"] == 2
+    one = trainer(config(objective=name, beta=0.0))
+    _, expected = loss_and_grads(one, loss_inputs(rows=8))
+    assert torch.allclose(torch.tensor(result["gradient"]), expected, atol=1e-6)
+    for key in ("exponent/mean", "clip_fraction/two_sided", "log_ratio/max", "policy_loss", "entropy"):
+        assert result["metrics"][key] == pytest.approx(one._metrics["train"][key][-1], abs=1e-5), key
