@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -25,7 +26,8 @@ def main() -> None:
     dist.all_reduce(gradient)
     if rank == 0:
         metrics = {k: v[-1] for k, v in one._metrics["train"].items()}
-        print("RESULT " + json.dumps({"gradient": (gradient / world).tolist(), "metrics": metrics, "world": world}))
+        result = {"gradient": (gradient / world).tolist(), "metrics": metrics, "world": world}
+        Path(sys.argv[2]).write_text(json.dumps(result))
 
 
 main()

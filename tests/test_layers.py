@@ -1,0 +1,67 @@
+"""Imports run strictly downwards, and `import pmpo` loads torch and nothing heavier."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src" / "pmpo"
+RANK = {"objective": 0, "tasks": 2, "integrations": 3, "evaluation": 3, "report": 3, "training": 4, "cli": 5}
+HEAVY = ("trl", "transformers", "datasets", "accelerate", "verl", "ray", "matplotlib", "rich", "math_verify", "peft")
+
+
+def violations(layer: str, code: str) -> list[str]:
+    """Imports of pmpo in `code` that do not point to a lower layer (or to the layer itself)."""
+    found = []
+    for node in ast.walk(ast.parse(code)):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "pmpo" and len(parts) > 1:
+                target = parts[1]
+                if target != layer and RANK[target] >= RANK[layer]:
+                    found.append(f"{layer} imports {name}")
+    return found
+
+
+FILES = [path for layer in RANK for path in (SOURCE / layer).rglob("*.py")]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_run_downwards(path):
+    assert violations(path.relative_to(SOURCE).parts[0], path.read_text()) == []
+
+
+def test_the_check_can_fail():
+    assert violations("objective", "from pmpo.tasks.problems import load") == ["objective imports pmpo.tasks.problems"]
+    assert violations("report", "import pmpo.evaluation.pass_at_1") == ["report imports pmpo.evaluation.pass_at_1"]
+    assert violations("cli", "from pmpo.training.run import run\nimport pmpo") == []
+
+
+def loaded_by(statement: str) -> set[str]:
+    code = f"{statement}\nimport sys; print(' '.join({{name.split('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_importing_pmpo_adds_nothing_heavy_to_torch():
+    extra = loaded_by("import pmpo") - loaded_by("import torch")
+    assert extra == {"pmpo"} and not extra & set(HEAVY)
+
+
+def test_the_import_check_can_fail():
+    assert "rich" in loaded_by("import pmpo, rich")
+
+
+def test_public_names_are_those_of_all():
+    import pmpo
+
+    assert sorted(pmpo.__all__) == pmpo.__all__ or set(pmpo.__all__) == set(sorted(pmpo.__all__))
+    assert all(hasattr(pmpo, name) for name in pmpo.__all__)
+    assert callable(pmpo.objective)
