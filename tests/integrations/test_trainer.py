@@ -136,7 +136,7 @@ def test_a_switch_changes_the_gradient_of_every_objective(name, switches):
     switched = trainer(config(objective=name, beta=0.0, **switches))
     if switches.get("use_adaptive_entropy"):
         switched._last_world_entropy = 0.0  # below the target: the controller applies the bonus
-    sequence_level = plain.objective.trust_region.level == "sequence"
+    sequence_level = plain.policy_objective.trust_region.level == "sequence"
     if "delta" in switches and sequence_level:
         inputs["old_per_token_logps"] -= 0.5  # the completion's own ratio must exceed the cap
     a, b = loss_and_grads(plain, inputs)[1], loss_and_grads(switched, inputs)[1]

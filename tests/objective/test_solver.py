@@ -9,7 +9,7 @@ import oracle
 import pmpo
 from pmpo.objective import solver
 
-SHARES = (1e-4, 1e-2, 0.1, 0.5, 0.9, 0.999)
+SHARES = (1e-4, 1e-3, 1e-2, 0.1, 0.5, 0.9, 0.999)
 
 
 def cases(tokens, dtype):

@@ -72,7 +72,7 @@ class PMPOTrainer(GRPOTrainer):
         if objective is not None:
             args = args.with_objective(objective)
         super().__init__(model, reward_funcs, args, *positional, **kwargs)
-        self.objective = args.resolved_objective
+        self.policy_objective = args.resolved_objective
         # What TRL's loss still reads while its policy term is switched off.
         self.loss_type, self.importance_sampling_level = "grpo", "token"
         self.epsilon_low = self.epsilon_high = 0.2
@@ -103,7 +103,7 @@ class PMPOTrainer(GRPOTrainer):
         output["reward_std"] = scored.std(correction=0) if len(scored) else torch.zeros_like(output["reward_mean"])
         progress = self.state.global_step / max(1, self.state.max_steps)
         output["progress"] = torch.tensor(progress, device=self._rewards.device)
-        if self.objective.advantage == "rloo":
+        if self.policy_objective.advantage == "rloo":
             self._use_rloo(output)
         self._slice_tokens = None
         return output
@@ -143,7 +143,7 @@ class PMPOTrainer(GRPOTrainer):
             old_BT,
             inputs["advantages"],
             mask_BT,
-            self.objective,
+            self.policy_objective,
             self._context(inputs, mode),
             loss_weights=self._loss_weights(log_probs_BT, old_BT, mask_BT, inputs),
             ref_log_probs=inputs.get("ref_per_token_logps"),
@@ -200,7 +200,7 @@ class PMPOTrainer(GRPOTrainer):
             return BatchContext(**facts)
         accumulation = self.current_gradient_accumulation_steps
         sequences = len(inputs["advantages"]) * accumulation * self.accelerator.num_processes
-        tokens = self._step_tokens(accumulation) if self.objective.sequence_weight == "token" else None
+        tokens = self._step_tokens(accumulation) if self.policy_objective.sequence_weight == "token" else None
         return BatchContext(**facts, num_sequences=sequences, num_tokens=tokens)
 
     def _step_tokens(self, accumulation: int) -> Tensor:
