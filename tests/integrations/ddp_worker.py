@@ -30,4 +30,5 @@ def main() -> None:
         Path(sys.argv[2]).write_text(json.dumps(result))
 
 
-main()
+if __name__ == "__main__":  # under torchrun only: doctest collection imports this file
+    main()
