@@ -114,6 +114,18 @@ def test_accumulation_and_iterations_in_a_run(name, changes):
     assert generations == math.ceil(4 / updates)
 
 
+def test_token_counts_follow_every_new_generation():
+    one = trainer(config(objective="dapo"))
+    seen = []
+    context = one._context
+    one._context = lambda inputs, mode: (
+        seen.append((inputs["completion_mask"].sum(), context(inputs, mode))) or seen[-1][1]
+    )
+    one.train()
+    assert len({int(own) for own, _ in seen}) > 1
+    assert all(int(own) == int(facts.num_tokens) for own, facts in seen)
+
+
 def test_one_update_per_generation_warns_once():
     with pytest.warns(UserWarning, match="every importance ratio is 1") as caught:
         trainer(config(steps_per_generation=1))

@@ -16,7 +16,7 @@ from support import config, loss_and_grads, loss_inputs, trainer
 def test_two_ranks_give_the_gradient_and_metrics_of_one(name, tmp_path):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     here = Path(__file__).parent
-    environment = {**os.environ, "PYTHONPATH": f"{here}{os.pathsep}{here.parent}"}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(here), str(here.parent), *sys.path])}
     out = tmp_path / "result.json"
     command += [str(here / "ddp_worker.py"), name, str(out)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)

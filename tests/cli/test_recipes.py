@@ -1,0 +1,76 @@
+"""Every shipped recipe resolves, and says what its header says."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pmpo.cli import main
+from pmpo.training.arguments import parse
+from tiny import tiny_model, tiny_tokenizer
+
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
+PAPERS = [path for path in RECIPES if path.stem != "gsm8k_scratch"]
+
+
+def test_there_is_a_recipe_for_every_claim():
+    assert {path.stem for path in PAPERS} == {
+        *(
+            f"{name}_{model}"
+            for name in ("pmpo", "gmpo", "grpo", "holderpo")
+            for model in ("qwen2.5-math-7b", "r1-distill-qwen-7b")
+        ),
+        *(f"apmpo_{model}" for model in ("qwen2.5-math-1.5b", "qwen2.5-3b", "r1-distill-qwen-1.5b")),
+    }
+
+
+@pytest.fixture
+def math_data(tmp_path):
+    """A stand-in for the hub's data, large enough for a round."""
+    rows = [{"problem": f"What is {i} + 1?", "answer": str(i + 1)} for i in range(300)]
+    (tmp_path / "math.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(tmp_path / "math.jsonl")
+
+
+@pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.stem)
+def test_a_papers_recipe_dry_runs_without_the_hub(path, math_data, capsys):
+    assert main(["train", "--config", str(path), "--dataset", math_data, "--eval_dataset", math_data, "--dry_run"]) == 0
+    printed = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    per_round, updates = ("512", "4") if path.stem.startswith("apmpo") else ("1024", "8")
+    assert f"{per_round} completions per round" in printed
+    assert f"{updates} updates of 128 completions per round" in printed
+    assert "on 8 processes" in printed and "not checked the model" in printed
+    assert f"objective {path.stem.split('_')[0]}" in printed
+
+
+@pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.stem)
+def test_a_papers_recipe_has_the_papers_settings(path):
+    settings = parse(["--config", str(path)])
+    args, run = settings.training, settings.run
+    assert args.resolved_objective.name == path.stem.split("_")[0]
+    assert (args.num_generations, args.max_completion_length, args.temperature) == (8, 3000, 1.0)
+    assert (args.learning_rate, args.lr_scheduler_type, args.use_vllm) == (1e-6, "constant", True)
+    assert args.beta == (0.001 if path.stem.startswith("apmpo") else 0.0)
+    assert run.prompt_template == ("chat" if "r1-distill" in path.stem else "qwen_math")
+    assert run.reward == ["math_verify"]
+
+
+def test_a_recipe_is_refused_on_another_number_of_processes(capsys):
+    assert main(["train", "--config", str(PAPERS[0]), "--dataset", "sums", "--max_completion_length", "20"]) == 2
+    assert "meant for 8 processes" in capsys.readouterr().err
+
+
+def test_a_chat_recipe_with_a_model_that_has_no_chat_template(math_data, tmp_path, capsys):
+    tiny_model().save_pretrained(tmp_path / "m")
+    tiny_tokenizer().save_pretrained(tmp_path / "m")
+    path = next(path for path in PAPERS if "r1-distill" in path.stem)
+    words = ["train", "--config", str(path), "--dataset", math_data, "--eval_size", "0", "--dry_run"]
+    assert main([*words, "--model_name_or_path", str(tmp_path / "m")]) == 2
+    assert "has no chat template; write prompt_template: qwen_math" in capsys.readouterr().err
+
+
+def test_the_from_scratch_recipe_dry_runs_on_a_file(math_data, capsys):
+    recipe = next(path for path in RECIPES if path.stem == "gsm8k_scratch")
+    assert main(["train", "--config", str(recipe), "--dataset", math_data, "--eval_size", "20", "--dry_run"]) == 0
+    printed = capsys.readouterr().out
+    assert "new Qwen2, 2 layers" in printed and "not checked" not in printed

@@ -1,0 +1,114 @@
+"""`pmpo train` from flags to summary, in this process, with a model of a few thousand weights."""
+
+import io
+import json
+
+import pytest
+import yaml
+from rich.console import Console
+
+from pmpo.cli import main
+from pmpo.training.arguments import parse
+from pmpo.training.run import run
+from tiny import tiny_model, tiny_tokenizer
+
+REWARD = """
+def digits(completions, answer, **columns):
+    return [sum(c.isdigit() for c in text) / max(1, len(text)) for text in completions]
+"""
+
+
+@pytest.fixture
+def flags(tmp_path):
+    """A run of 6 updates, 3 a round, on 12 problems; half of the completions' characters being digits passes."""
+    rows = [{"problem": f"{i}+1=", "answer": str(i + 1)} for i in range(16)]
+    (tmp_path / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "rewards.py").write_text(REWARD)
+    model = tmp_path / "model"
+    tiny_model().save_pretrained(model)
+    tiny_tokenizer().save_pretrained(model)
+    words = f"""--dataset {tmp_path}/data.jsonl --model_name_or_path {model} --reward {tmp_path}/rewards.py:digits
+        --pass_reward 0.5 --eval_size 4 --pass_at_1_every 3 --samples_to_keep 2 --output_dir {tmp_path}/run
+        --per_device_train_batch_size 4 --num_generations 4 --steps_per_generation 3 --max_steps 6 --logging_steps 1
+        --max_completion_length 6 --learning_rate 1e-2 --seed 3 --save_strategy steps --save_steps 3 --progress lines"""
+    return words.split()
+
+
+def rows_of(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_run_writes_everything_down(flags, tmp_path, capsys):
+    assert main(["train", *flags]) == 0
+    folder = tmp_path / "run"
+    printed = capsys.readouterr().out
+    assert "2 rounds" in printed and "step 3: held-out pass@1" in printed and "verdict" in printed
+    held_out = rows_of(folder / "held_out.jsonl")
+    assert [row["step"] for row in held_out] == [0, 3, 6]
+    summary = json.loads((folder / "summary.json").read_text())
+    assert (summary["objective"], summary["steps"], summary["seed"], summary["n_eval"]) == ("pmpo", 6, 3, 4)
+    assert summary["pass_at_1_before"] == held_out[0]["value"] and summary["pass_at_1_after"] == held_out[2]["value"]
+    assert summary["wall_seconds"] > 0 and isinstance(summary["learned"], bool)
+    metrics = rows_of(folder / "metrics.jsonl")
+    assert summary["tokens"] == max(row.get("num_tokens", 0) for row in metrics) > 0
+    assert metrics[2]["held_out/pass_at_1"] == held_out[1]["value"]
+    samples = rows_of(folder / "samples.jsonl")
+    assert [sample["step"] for sample in samples] == [0, 0, 6, 6]
+    assert samples[0]["prompt"] == samples[2]["prompt"] and samples[0]["answer"]
+    share = [len([c for c in s["completion"] if c.isdigit()]) / max(1, len(s["completion"])) for s in samples]
+    assert [s["passed"] for s in samples] == [float(x >= 0.5) for x in share]
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert config["max_steps"] == 6 and config["record"]["plan"]["updates_per_round"] == 3
+    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder / "checkpoint-3").is_dir() and (folder / "model" / "config.json").exists()
+
+
+def test_a_second_run_in_the_same_folder_is_refused_and_a_resumed_one_goes_on(flags, tmp_path, capsys):
+    short = [*flags, "--max_steps", "3"]
+    assert main(["train", *short]) == 0
+    before = rows_of(tmp_path / "run" / "held_out.jsonl")
+    assert main(["train", *flags]) == 2
+    assert "already holds a run" in capsys.readouterr().err
+    assert main(["train", *flags, "--resume_from_checkpoint", "true"]) == 0
+    after = rows_of(tmp_path / "run" / "held_out.jsonl")
+    assert after[: len(before)] == before and after[-1]["step"] == 6
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["steps"] == 6
+
+
+def test_measuring_does_not_change_the_training(flags, tmp_path):
+    losses = []
+    for name, extra in (("a", []), ("b", ["--eval_size", "4", "--pass_at_1_every", "0"])):
+        assert main(["train", *flags, "--output_dir", str(tmp_path / name), *extra]) == 0
+        losses.append([row["loss"] for row in rows_of(tmp_path / name / "metrics.jsonl") if "loss" in row])
+    assert losses[0] == losses[1] and any(losses[0])
+
+
+def test_a_target_that_was_missed_is_said(flags, tmp_path):
+    console = Console(file=io.StringIO(), width=200)
+    settings = parse([*flags, "--pass_reward", "2", "--pass_at_1_target", "0.6", "--max_steps", "3"])
+    result = run(settings, console)
+    assert result.reached_target is False and result.learned is False
+    assert "the target of 0.6 was NOT reached" in console.file.getvalue()
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(flags, tmp_path, capsys):
+    assert main(["train", *flags, "--dry_run"]) == 0
+    assert "12 completions per round: 3 prompts × 4" in capsys.readouterr().out
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_model_from_scratch_with_a_reference_model(flags, tmp_path):
+    """A KL term makes the trainer load the starting model a second time, so it must be on disk."""
+    at = flags.index("--model_name_or_path")
+    scratch = [
+        *flags[:at],
+        *flags[at + 2 :],
+        "--init_from_scratch",
+        "--scratch_hidden_size",
+        "16",
+        "--scratch_heads",
+        "2",
+    ]
+    assert main(["train", *scratch, "--scratch_layers", "1", "--beta", "0.01", "--max_steps", "2"]) == 0
+    assert (tmp_path / "run" / "scratch_model" / "model.safetensors").exists()
+    assert any("kl" in row for row in rows_of(tmp_path / "run" / "metrics.jsonl"))
