@@ -91,6 +91,20 @@ def test_a_target_that_was_missed_is_said(flags, tmp_path):
     assert "the target of 0.6 was NOT reached" in console.file.getvalue()
 
 
+def test_sampled_measurements_say_so_and_repeat(flags, tmp_path):
+    values = []
+    for name in ("a", "b"):
+        console = Console(file=io.StringIO(), width=200)
+        extra = ["--eval_temperature", "1", "--max_steps", "3", "--output_dir", str(tmp_path / name)]
+        result = run(parse([*flags, *extra]), console)
+        assert result.eval_temperature == 1.0 and "sampled at temperature 1" in console.file.getvalue()
+        values.append([sample["completion"] for sample in rows_of(tmp_path / name / "samples.jsonl")])
+    assert values[0] == values[1]
+    assert main(["train", *flags, "--max_steps", "3", "--output_dir", str(tmp_path / "greedy")]) == 0
+    greedy = [sample["completion"] for sample in rows_of(tmp_path / "greedy" / "samples.jsonl")]
+    assert greedy[:2] != values[0][:2]
+
+
 def test_a_dry_run_prints_the_plan_and_writes_nothing(flags, tmp_path, capsys):
     assert main(["train", *flags, "--dry_run"]) == 0
     assert "12 completions per round: 3 prompts × 4" in capsys.readouterr().out

@@ -1,0 +1,51 @@
+"""The command `pmpo`: one verb a module, loaded when it is called."""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from pmpo.tasks.errors import InputError, nearest
+
+_VERBS = {"train": "train a model with any objective of the power-mean family"}
+
+_HELP = """usage: pmpo VERB [options]
+
+{verbs}
+
+  pmpo train                           the built-in demonstration: a small model learns sums, minutes on a laptop
+  pmpo train --config recipes/x.yaml   a recipe; flags after it change single settings
+  pmpo train --help                    what train can be told
+  pmpo --version
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; the return value is the exit status: 0, or 2 for something the user can put right.
+
+    Args:
+        arguments: words of the command line without the program; by default those of this process.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_HELP.format(verbs="\n".join(f"  {verb:<10}{text}" for verb, text in _VERBS.items())), end="")
+        return 0
+    if words[0] in ("-V", "--version"):
+        from importlib.metadata import version
+
+        print(f"pmpo {version('pmpo')}")
+        return 0
+    if words[0] not in _VERBS:
+        print(
+            f"pmpo: there is no verb {words[0]!r}; write {', '.join(_VERBS)}.{nearest(words[0], _VERBS)}",
+            file=sys.stderr,
+        )
+        return 2
+    try:
+        return importlib.import_module(f"pmpo.cli.{words[0]}").main(words[1:])
+    except InputError as error:
+        if os.environ.get("PMPO_TRACEBACK"):
+            raise
+        if os.environ.get("RANK", "0") == "0":  # of several processes that all see it, one says it
+            print(f"pmpo: {error}", file=sys.stderr)
+        return 2

@@ -1,0 +1,66 @@
+"""`pmpo train`: train a model with any objective of the family."""
+
+import os
+import shlex
+from collections.abc import Sequence
+
+from pmpo.tasks.errors import InputError
+
+_HELP = """usage: pmpo train [--config FILE.yaml] [--NAME VALUE ...]
+
+Without a data set or a model, the built-in demonstration runs. Flags win over the file. Started by `accelerate launch
+-m pmpo train ...` it runs on many processes.
+
+data, prompts, rewards, this run:
+{options}
+
+objective (PMPOConfig), the most used:
+  --objective                     pmpo, gmpo, grpo, dr_grpo, dapo, gspo, apmpo or holderpo
+  --num_generations               completions per prompt
+  --per_device_train_batch_size   completions in one forward pass of one process
+  --gradient_accumulation_steps   forward passes per update
+  --steps_per_generation          forward passes per round; divided by the above: updates per round
+  --max_completion_length         tokens
+  --max_steps, --num_train_epochs, --learning_rate, --seed, --output_dir, --resume_from_checkpoint, --report_to, ...
+
+model (ModelConfig): --model_name_or_path, --dtype, --attn_implementation, --use_peft, --lora_r, ...
+
+  --help_all                      every option of the three groups
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Parse, train, and return the exit status.
+
+    Raises: InputError for whatever the user can put right.
+    """
+    words = list(arguments)
+    if "--help" in words or "-h" in words:
+        from pmpo.training.arguments import help_short
+
+        print(_HELP.format(options=help_short()), end="")
+        return 0
+    # Set before any library looks: its own progress bars and advice would tear the display.
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    _check_installed()
+    from pmpo.training.arguments import help_all, parse
+
+    if "--help_all" in words:
+        print(help_all(), end="")
+        return 0
+    from pmpo.training.progress import hush
+
+    hush()  # before parsing: building the configuration warns already
+    settings = parse(words, command=shlex.join(["pmpo", "train", *arguments]))
+    from pmpo.training.run import run
+
+    run(settings)
+    return 0
+
+
+def _check_installed() -> None:
+    try:
+        import trl  # noqa: F401
+    except ImportError as error:
+        raise InputError(f"`pmpo train` needs TRL ({error}): pip install 'pmpo[trl]'.") from error

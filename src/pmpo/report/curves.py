@@ -1,0 +1,163 @@
+"""curves.png: one run at a glance, drawn from its metrics.jsonl and held_out.jsonl."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Rows = list[dict[str, Any]]
+_BLUE, _ORANGE, _GREEN, _GREY = "#1f6fb4", "#d9741a", "#2a8f4f", "#777777"
+
+
+def draw_curves(folder: Path) -> Path:
+    """Draw `<folder>/curves.png` from what is in the folder; panels without data say so.
+
+    Args:
+        folder: a run folder. metrics.jsonl holds one JSON object per log event with "step" and TRL's metric names;
+            held_out.jsonl one per pass@1 measurement with "step", "value", "standard_error".
+    Returns: the path of the picture.
+    """
+    # The object interface with the Agg canvas: pyplot would choose a backend for the whole process.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows = [row for row in _read(folder / "metrics.jsonl") if "step" in row and "loss" in row]
+    held_out = _read(folder / "held_out.jsonl")
+    figure = Figure(figsize=(15, 8.4), dpi=110, layout="constrained")
+    figure.get_layout_engine().set(hspace=0.06, wspace=0.04)
+    FigureCanvasAgg(figure)
+    figure.suptitle(_title(folder), fontsize=13)
+    panels = figure.subplots(2, 3, sharex=True).ravel()
+    _reward(panels[0], rows, held_out)
+    _exponent(panels[1], rows)
+    _clipping(panels[2], rows)
+    _log_ratios(panels[3], rows)
+    _entropy(panels[4], rows)
+    _loss(panels[5], rows)
+    for panel in panels:
+        panel.grid(alpha=0.25)
+        panel.spines[["top", "right"]].set_visible(False)
+    for panel in panels[3:]:
+        panel.set_xlabel("optimiser step")
+    temporary = folder / ".curves.png"
+    figure.savefig(temporary, format="png")
+    temporary.replace(folder / "curves.png")
+    return folder / "curves.png"
+
+
+def _read(path: Path) -> Rows:
+    if not path.exists():
+        return []
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:  # a line cut short by a crash
+            continue
+    return rows
+
+
+def _title(folder: Path) -> str:
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return folder.name
+    return f"{summary['objective']} on {Path(summary['dataset']).name}, {summary['model']}, seed {summary['seed']}"
+
+
+def _series(rows: Rows, key: str) -> tuple[list[float], list[float]]:
+    """Steps and values of one metric where it is a finite number."""
+    pairs = [(row["step"], row[key]) for row in rows if isinstance(row.get(key), int | float)]
+    pairs = [(step, value) for step, value in pairs if math.isfinite(value)]
+    return [step for step, _ in pairs], [value for _, value in pairs]
+
+
+def _line(panel: "Axes", rows: Rows, key: str, label: str, color: str, **style: Any) -> bool:
+    steps, values = _series(rows, key)
+    if values:
+        # A line through one point is invisible.
+        panel.plot(steps, values, label=label, color=color, marker="o" if len(values) == 1 else None, **style)
+    return bool(values)
+
+
+def _finish(panel: "Axes", title: str, unit: str, drawn: Sequence[bool]) -> None:
+    panel.set_title(title)
+    panel.set_ylabel(unit)
+    if any(drawn):
+        panel.legend(frameon=True, framealpha=0.85, edgecolor="none", fontsize=9)
+    else:
+        panel.text(0.5, 0.5, "not logged", ha="center", va="center", transform=panel.transAxes, color=_GREY)
+
+
+def _reward(panel: "Axes", rows: Rows, held_out: Rows) -> None:
+    drawn = _line(panel, rows, "reward", "training reward (mean, sampled)", _BLUE, alpha=0.8)
+    steps, values = _series(held_out, "value")
+    if values:
+        errors = [2 * (row.get("standard_error") or 0.0) for row in held_out if isinstance(row["value"], int | float)]
+        panel.errorbar(steps, values, yerr=errors, color=_ORANGE, marker="o", capsize=3, label="held-out pass@1 ± 2 SE")
+    _finish(panel, "Reward and held-out pass@1", "share solved / mean reward", [drawn, bool(values)])
+
+
+def _exponent(panel: "Axes", rows: Rows) -> None:
+    low, high = _series(rows, "exponent/min"), _series(rows, "exponent/max")
+    if low[0] and low[0] == high[0]:
+        panel.fill_between(low[0], low[1], high[1], color=_BLUE, alpha=0.15, linewidth=0, label="min to max")
+    drawn = _line(panel, rows, "exponent/mean", "mean over completions", _BLUE)
+    for level, text in ((1.0, "p = 1, arithmetic (GRPO)"), (0.0, "p = 0, geometric (GMPO)")):
+        panel.axhline(level, color=_GREY, linewidth=0.8, linestyle=":", label=text)
+    _finish(panel, "Exponent", "power-mean exponent p", [drawn])
+
+
+def _clipping(panel: "Axes", rows: Rows) -> None:
+    one = _line(panel, rows, "clip_fraction/one_sided", "one-sided: changed by the clip", _BLUE)
+    two = _line(panel, rows, "clip_fraction/two_sided", "two-sided: outside the range", _ORANGE)
+    panel.set_ylim(bottom=0)
+    _finish(panel, "Clip fraction", "share of a completion's tokens", [one, two])
+
+
+def _log_ratios(panel: "Axes", rows: Rows) -> None:
+    high = _line(panel, rows, "log_ratio/max", "largest", _ORANGE)
+    low = _line(panel, rows, "log_ratio/min", "smallest", _BLUE)
+    panel.axhline(0.0, color=_GREY, linewidth=0.8)
+    _finish(panel, "Log-ratio envelopes", "log π_new − log π_old (nats)", [high, low])
+
+
+def _entropy(panel: "Axes", rows: Rows) -> None:
+    entropy = _line(panel, rows, "entropy", "entropy (left)", _BLUE)
+    steps, values = _series(rows, "kl" if _series(rows, "kl")[0] else "kl_old")  # to the reference, else to π_old
+    if values:
+        right = _right_axis(panel, "KL (nats per token)")
+        right.plot(steps, values, color=_GREEN)
+        panel.plot([], [], color=_GREEN, label="KL (right)")
+    _finish(panel, "Entropy and KL" if values else "Entropy", "entropy (nats per token)", [entropy, bool(values)])
+
+
+def _right_axis(panel: "Axes", label: str) -> "Axes":
+    """A second vertical axis behind the panel, so that its lines do not cross the legend."""
+    right = panel.twinx()
+    right.set_ylabel(label, color=_GREEN)
+    right.spines["top"].set_visible(False)
+    for axes in (panel, right):
+        axes.margins(y=0.18)  # room for the legend
+    panel.set_zorder(right.get_zorder() + 1)
+    panel.patch.set_visible(False)
+    return right
+
+
+def _loss(panel: "Axes", rows: Rows) -> None:
+    loss = _line(panel, rows, "loss", "loss (left)", _BLUE)
+    steps, values = _series(rows, "grad_norm")
+    if values:
+        right = _right_axis(panel, "gradient norm")
+        right.plot(steps, values, color=_GREEN, alpha=0.6, linewidth=1)
+        logarithmic = min(values) > 0  # a step without any signal has a gradient of 0
+        if logarithmic:
+            right.set_yscale("log")
+            for axis in ("set_major_formatter", "set_minor_formatter"):  # 0.2 reads better than 2 × 10⁻¹
+                getattr(right.yaxis, axis)("{x:g}")
+        panel.plot([], [], color=_GREEN, label=f"gradient norm (right{', log scale' if logarithmic else ''})")
+    _finish(panel, "Loss and gradient norm", "loss (minus the surrogate)", [loss, bool(values)])

@@ -1,0 +1,198 @@
+"""One training run from arguments to summary: check, plan, train, measure, write down."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+from rich.console import Console
+from safetensors import SafetensorError
+from transformers import PrinterCallback, ProgressCallback, TrainerState
+
+from pmpo.integrations.trl import PMPOTrainer
+from pmpo.tasks.errors import InputError
+from pmpo.tasks.rewards import CheckedReward, load_reward, try_reward
+from pmpo.tasks.templates import check_template
+from pmpo.training import data, model, run_folder, summary
+from pmpo.training.arguments import Settings
+from pmpo.training.batch_arithmetic import check_alignment, check_processes
+from pmpo.training.held_out import HeldOutCallback, HeldOutSettings
+from pmpo.training.plan import Plan, make_plan
+from pmpo.training.progress import Progress, choose_style, hush
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A run of which everything but the weights is known: problems with rendered prompts, rewards, model, plan."""
+
+    problems: data.Problems
+    rewards: list[CheckedReward]
+    source: model.ModelSource
+    folder: Path
+    plan: Plan
+
+
+def run(settings: Settings, console: Console | None = None) -> summary.Summary | None:
+    """Train as told; returns the summary, or None after a dry run.
+
+    Every process of a distributed run calls this; the first one prints and writes.
+
+    Raises: InputError, early, for whatever in the settings cannot work.
+    """
+    started = time.monotonic()
+    console = console or Console()
+    hush()
+    main = settings.training.process_index == 0
+    progress = Progress(choose_style(settings.run.progress, console, main), console)
+    prepared = _prepare(settings)
+    if main and (settings.run.dry_run or progress.style != "off"):
+        console.print(prepared.plan.table())
+    if settings.run.dry_run:
+        return None
+    _claim_folder(settings, prepared)
+    held_out = _train(settings, prepared, progress)
+    if not main:
+        return None
+    result = summary.summarise(settings, prepared.plan, held_out.trainer.state, held_out.measurements, started)
+    summary.write(prepared.folder, result)
+    if progress.style != "off":
+        summary.show(prepared.folder, result, console)
+    return result
+
+
+def _prepare(settings: Settings) -> _Prepared:
+    """Everything that can fail without the weights, cheapest first."""
+    run, args = settings.run, settings.training
+    check_processes(settings)
+    check_alignment(args)
+    check_template(run.prompt_template, run.system_prompt)
+    folder = run_folder.choose_folder(settings)
+    args.output_dir = str(folder)
+    run_folder.check_folder(folder, run_folder.resume_point(args.resume_from_checkpoint) is not None)
+    rewards = [load_reward(name) for name in run.reward]
+    problems = data.load(run)
+    if problems.train is not None:
+        for reward in rewards:
+            try_reward(reward, [problems.train[i] for i in range(min(2, len(problems.train)))], TrainerState())
+    source = model.resolve(settings, problems.texts())
+    problems, longest = _rendered(problems, source, settings)
+    unchecked = (*problems.unchecked, *source.unchecked)
+    plan = make_plan(settings, folder, source.name, problems.sizes, longest, unchecked)
+    return _Prepared(problems, rewards, source, folder, plan)
+
+
+def _rendered(
+    problems: data.Problems, source: model.ModelSource, settings: Settings
+) -> tuple[data.Problems, int | None]:
+    """Problems with prompts in the run's template, and the longest prompt in tokens (None when it cannot be known)."""
+    if source.tokenizer is None or problems.train is None:
+        return problems, None
+    run, args = settings.run, settings.training
+    parts: list[Any] = []
+    longest = 0
+    for dataset, rows, completion, name in (
+        (problems.train, problems.train_rows, args.max_completion_length or 1, run.dataset),
+        (problems.held_out, problems.held_out_rows, _eval_length(settings), run.eval_dataset or run.dataset),
+    ):
+        if dataset is not None:
+            dataset = data.render(dataset, run, source.tokenizer, args.chat_template_kwargs)
+            longest = max(
+                longest, data.check_lengths(dataset, rows, source.tokenizer, source.context, completion, name)
+            )
+        parts.append(dataset)
+    return replace(problems, train=parts[0], held_out=parts[1]), longest
+
+
+def _eval_length(settings: Settings) -> int:
+    return settings.run.eval_max_completion_length or settings.training.max_completion_length or 512
+
+
+def _claim_folder(settings: Settings, prepared: _Prepared) -> None:
+    """Make the folder and write config.yaml, once every process has seen that it is free."""
+    args = settings.training
+    if args.world_size > 1:
+        args.distributed_state.wait_for_everyone()
+    if args.process_index == 0:
+        try:
+            prepared.folder.mkdir(parents=True, exist_ok=True)
+            run_folder.write_config(prepared.folder, settings, prepared.plan.as_dict())
+        except OSError as error:
+            raise InputError(f"output_dir {prepared.folder} cannot be written: {error.strerror}.") from error
+    if args.world_size > 1:
+        args.distributed_state.wait_for_everyone()
+
+
+def _train(settings: Settings, prepared: _Prepared, progress: Progress) -> HeldOutCallback:
+    """Train, with the held-out measurements around and in it."""
+    args = settings.training
+    path = model.materialise(prepared.source, settings, prepared.folder, progress.note)
+    callback = _held_out_callback(settings, prepared, progress)
+    try:
+        trainer = _trainer(settings, prepared, path)
+    except InputError:
+        if args.process_index == 0 and run_folder.resume_point(args.resume_from_checkpoint) is None:
+            run_folder.release(prepared.folder)
+        raise
+    callback.trainer = trainer
+    for noisy in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(noisy)
+    if prepared.problems.held_out is not None:
+        trainer.add_callback(callback)
+    trainer.add_callback(progress)
+    try:
+        trainer.train(resume_from_checkpoint=run_folder.resume_point(args.resume_from_checkpoint))
+    finally:
+        progress.close()
+    trainer.save_model(str(prepared.folder / "model"))
+    return callback
+
+
+def _trainer(settings: Settings, prepared: _Prepared, path: str) -> PMPOTrainer:
+    from trl import get_peft_config, get_quantization_config
+
+    args = settings.training
+    args.disable_tqdm = True
+    args.model_init_kwargs = model.init_options(settings)
+    with _refusals_as_sentences(path):
+        return PMPOTrainer(
+            model=path,
+            reward_funcs=list(prepared.rewards),
+            args=args,
+            train_dataset=prepared.problems.train,
+            eval_dataset=prepared.problems.held_out if args.eval_strategy != "no" else None,
+            processing_class=prepared.source.tokenizer,
+            quantization_config=get_quantization_config(settings.model),
+            peft_config=get_peft_config(settings.model),
+        )
+
+
+@contextlib.contextmanager
+def _refusals_as_sentences(path: str) -> Iterator[None]:
+    """What the trainer refuses when it is built is the user's to change: its reason without the traceback."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, SafetensorError, UnpicklingError) as error:
+        reason = " ".join(str(error).split())[:300].rstrip(".")
+        raise InputError(f"The weights of {path} cannot be loaded ({reason}); download or save them again.") from error
+    except (ValueError, ImportError) as error:
+        raise InputError(str(error)) from error
+
+
+def _held_out_callback(settings: Settings, prepared: _Prepared, progress: Progress) -> HeldOutCallback:
+    run = settings.run
+    how = HeldOutSettings(
+        every=run.pass_at_1_every,
+        pass_reward=run.pass_reward,
+        max_new_tokens=_eval_length(settings),
+        batch_size=run.eval_batch_size,
+        temperature=run.eval_temperature,
+        seed=run.split_seed,
+        samples_to_keep=run.samples_to_keep,
+    )
+    problems: Any = prepared.problems.held_out
+    return HeldOutCallback(problems, prepared.rewards[0], how, prepared.folder, progress.report_pass_at_1)

@@ -1,0 +1,162 @@
+"""The folder of one run. Every file but the trainer's own is written whole: a reader never sees half of one.
+
+config.yaml      every argument as parsed (give it to --config to run again), and a record: command, versions, objective
+metrics.jsonl    written by the trainer, one JSON object per log event
+held_out.jsonl   pass@1 on the held-out problems: step, value, standard error
+samples.jsonl    held-out completions before and after, with their rewards
+summary.json     what came out
+curves.png       the pictures of metrics.jsonl and held_out.jsonl
+checkpoint-*     the trainer's checkpoints; `model/` the final model
+"""
+
+import contextlib
+import json
+import math
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pmpo.tasks.errors import InputError
+from pmpo.training.arguments import RECORD_KEY, Settings
+
+_MARKS = ("config.yaml", "metrics.jsonl", "summary.json", "held_out.jsonl")
+_SECRETS = ("hub_token", "push_to_hub_token")
+_PACKAGES = ("pmpo", "torch", "transformers", "trl", "accelerate", "datasets", "peft", "vllm", "math-verify")
+
+
+def write_whole(path: Path, data: str | bytes) -> None:
+    """Write a file so that `path` never holds a part of it: a temporary name beside it, flushed to disk, then
+    renamed."""
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp makes it readable by its owner alone
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """One indented JSON object; NaN, which JSON does not have, becomes null."""
+    write_whole(path, json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_json_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """One JSON object a line."""
+    lines = (json.dumps(_plain(row), ensure_ascii=False, allow_nan=False) for row in rows)
+    write_whole(path, "".join(f"{line}\n" for line in lines))
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a JSONL file, [] when it does not exist; a last line cut short by a crash is left out."""
+    if not path.exists():
+        return []
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        with contextlib.suppress(json.JSONDecodeError):
+            rows.append(json.loads(line))
+    return rows
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
+
+
+def choose_folder(settings: Settings) -> Path:
+    """The run's folder: the given one, or the first free of runs/<objective>-<data>, …-2, …-3."""
+    if settings.output_dir_given:
+        return Path(settings.training.output_dir)
+    stem = Path(settings.run.dataset).stem or "data"
+    base = Path("runs") / f"{settings.training.objective}-{stem}"
+    candidates = [base, *(base.with_name(f"{base.name}-{n}") for n in range(2, 10_000))]
+    return next(path for path in candidates if not run_in(path))
+
+
+def run_in(folder: Path) -> list[str]:
+    """The names in a folder that show that it holds a run; [] when it holds none."""
+    if not folder.is_dir():
+        return []
+    names = {path.name for path in folder.iterdir()}
+    return sorted(n for n in names if n in _MARKS or n.startswith("checkpoint-"))
+
+
+def check_folder(folder: Path, resume: bool) -> None:
+    """Refuse a folder that holds another run, a resume without one, and a folder that cannot be written. Writes
+    nothing."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"output_dir {folder} is a file; give the name of a folder.")
+    found = run_in(folder)
+    if found and not resume:
+        raise InputError(
+            f"The folder {folder} already holds a run ({', '.join(found[:4])}). Give another --output_dir, or continue "
+            "that run with --resume_from_checkpoint true."
+        )
+    if resume and not any(name.startswith("checkpoint-") for name in found):
+        raise InputError(f"There is nothing to resume: {folder} holds no checkpoint. Drop resume_from_checkpoint.")
+    parent = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    if not os.access(parent, os.W_OK):
+        raise InputError(f"output_dir {folder} cannot be written: no permission in {parent}.")
+
+
+def resume_point(value: Any) -> str | bool | None:
+    """What `Trainer.train(resume_from_checkpoint=…)` takes: "true", "yes" and "last" mean the newest checkpoint."""
+    if value is None or str(value).lower() in ("", "false", "no", "none"):
+        return None
+    return True if str(value).lower() in ("true", "yes", "last", "1") else str(value)
+
+
+def write_config(folder: Path, settings: Settings, plan: dict[str, Any]) -> None:
+    """config.yaml: the arguments, readable back by --config, and the record of how they were resolved."""
+    import yaml
+
+    arguments = {k: v for k, v in _plain(settings.given).items() if k not in _SECRETS and k != "dry_run"}
+    arguments["output_dir"] = str(folder)
+    record = {
+        "command": settings.command,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": settings.training.seed,
+        "plan": _plain(plan),
+        "versions": versions(),
+    }
+    text = (
+        "# Every argument of this run, defaults included. To run it again:\n"
+        "#     pmpo train --config THIS_FILE --output_dir ANOTHER_FOLDER\n"
+        + yaml.safe_dump(arguments, sort_keys=True, allow_unicode=True)
+        + "\n# How they were resolved; ignored when this file is given to --config.\n"
+        + yaml.safe_dump({RECORD_KEY: record}, sort_keys=False, allow_unicode=True)
+    )
+    write_whole(folder / "config.yaml", text)
+
+
+def release(folder: Path) -> None:
+    """Undo a claim before which nothing was trained, so that the corrected command can use the same folder."""
+    (folder / "config.yaml").unlink(missing_ok=True)
+    shutil.rmtree(folder / "scratch_model", ignore_errors=True)
+    with contextlib.suppress(OSError):  # somebody keeps other files there
+        folder.rmdir()
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide the result; those not installed are left out."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found
