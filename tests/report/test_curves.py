@@ -56,6 +56,22 @@ def test_the_picture_shows_the_numbers(tmp_path):
     assert np.abs(pictures[0] - pictures[1]).max() > 0.5
 
 
+def test_the_exponent_panel_shows_where_the_completions_are(tmp_path):
+    pictures = []
+    for crowded in (0, 9):
+        write_run(tmp_path)
+        rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()[:40]]
+        counts = [0] * 10
+        counts[crowded] = 64
+        for row in rows:
+            row["exponent/histogram"] = {"edges": [k / 10 for k in range(11)], "counts": counts}
+        (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)))
+        pictures.append(panel(draw_curves(tmp_path), 0, 1).mean(axis=(1, 2)))  # darkness by height
+    third = len(pictures[0]) // 3
+    low, high = pictures
+    assert low[-third:].mean() < high[-third:].mean() and high[:third].mean() < low[:third].mean()
+
+
 @pytest.mark.parametrize("content", [None, "", '{"step": 1, "loss": 0.0, "grad_norm": 0.0, "reward": 0.5}\n'])
 def test_a_run_with_little_to_show(tmp_path, content):
     if content is not None:

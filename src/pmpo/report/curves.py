@@ -104,12 +104,38 @@ def _reward(panel: "Axes", rows: Rows, held_out: Rows) -> None:
 
 def _exponent(panel: "Axes", rows: Rows) -> None:
     low, high = _series(rows, "exponent/min"), _series(rows, "exponent/max")
-    if low[0] and low[0] == high[0]:
+    if not _exponent_histograms(panel, rows) and low[0] and low[0] == high[0]:
         panel.fill_between(low[0], low[1], high[1], color=_BLUE, alpha=0.15, linewidth=0, label="min to max")
-    drawn = _line(panel, rows, "exponent/mean", "mean over completions", _BLUE)
+    drawn = _line(panel, rows, "exponent/mean", "mean over completions", _ORANGE)
     for level, text in ((1.0, "p = 1, arithmetic (GRPO)"), (0.0, "p = 0, geometric (GMPO)")):
         panel.axhline(level, color=_GREY, linewidth=0.8, linestyle=":", label=text)
     _finish(panel, "Exponent", "power-mean exponent p", [drawn])
+
+
+def _exponent_histograms(panel: "Axes", rows: Rows) -> bool:
+    """The histograms of the log events side by side, dark where many completions are; False without at least two."""
+    import numpy as np
+    from matplotlib.colors import PowerNorm
+
+    rows = [row for row in rows if isinstance(row.get("exponent/histogram"), dict)]
+    if len(rows) < 2:
+        return False
+    steps = np.array([row["step"] for row in rows], dtype=float)
+    edges = [row["exponent/histogram"]["edges"] for row in rows]
+    levels = np.linspace(min(e[0] for e in edges), max(e[-1] for e in edges), len(edges[0]))
+    shares = []
+    for row, own in zip(rows, edges, strict=True):  # a schedule moves the range from event to event
+        counts = np.array(row["exponent/histogram"]["counts"], dtype=float)
+        centers = (np.array(own[:-1]) + np.array(own[1:])) / 2
+        shares.append(np.histogram(centers, levels, weights=counts)[0] / max(counts.sum(), 1.0))
+    borders = np.concatenate([[steps[0]], (steps[:-1] + steps[1:]) / 2, [steps[-1]]])
+    norm = PowerNorm(0.4, vmin=0.0, vmax=1.0)  # a few per cent of the completions must still be seen
+    mesh = panel.pcolormesh(borders, levels, np.stack(shares, axis=1), cmap="Blues", norm=norm, rasterized=True)
+    mesh.sticky_edges.x.clear()  # the panels share their steps: the mesh must not cut the others' margins
+    mesh.sticky_edges.y.clear()
+    beside = panel.inset_axes((1.01, 0.0, 0.03, 1.0))
+    panel.figure.colorbar(mesh, cax=beside, label="share of completions", ticks=[0.01, 0.1, 0.3, 1.0], format="{x:g}")
+    return True
 
 
 def _clipping(panel: "Axes", rows: Rows) -> None:
@@ -128,9 +154,10 @@ def _log_ratios(panel: "Axes", rows: Rows) -> None:
 
 def _entropy(panel: "Axes", rows: Rows) -> None:
     entropy = _line(panel, rows, "entropy", "entropy (left)", _BLUE)
-    steps, values = _series(rows, "kl" if _series(rows, "kl")[0] else "kl_old")  # to the reference, else to π_old
+    to_reference = bool(_series(rows, "kl")[0])
+    steps, values = _series(rows, "kl" if to_reference else "kl_old")
     if values:
-        right = _right_axis(panel, "KL (nats per token)")
+        right = _right_axis(panel, f"KL to {'the reference' if to_reference else 'π_old'} (nats per token)")
         right.plot(steps, values, color=_GREEN)
         panel.plot([], [], color=_GREEN, label="KL (right)")
     _finish(panel, "Entropy and KL" if values else "Entropy", "entropy (nats per token)", [entropy, bool(values)])
@@ -148,6 +175,11 @@ def _right_axis(panel: "Axes", label: str) -> "Axes":
     return right
 
 
+def _two_and_five(value: float, position: int | None = None) -> str:
+    """Labels of a logarithmic axis between its decades: 2 and 5 only, the rest would overlap."""
+    return f"{value:g}" if f"{value:e}"[0] in "25" else ""
+
+
 def _loss(panel: "Axes", rows: Rows) -> None:
     loss = _line(panel, rows, "loss", "loss (left)", _BLUE)
     steps, values = _series(rows, "grad_norm")
@@ -157,7 +189,7 @@ def _loss(panel: "Axes", rows: Rows) -> None:
         logarithmic = min(values) > 0  # a step without any signal has a gradient of 0
         if logarithmic:
             right.set_yscale("log")
-            for axis in ("set_major_formatter", "set_minor_formatter"):  # 0.2 reads better than 2 × 10⁻¹
-                getattr(right.yaxis, axis)("{x:g}")
+            right.yaxis.set_major_formatter("{x:g}")  # 0.1 reads better than 10⁻¹
+            right.yaxis.set_minor_formatter(_two_and_five)
         panel.plot([], [], color=_GREEN, label=f"gradient norm (right{', log scale' if logarithmic else ''})")
     _finish(panel, "Loss and gradient norm", "loss (minus the surrogate)", [loss, bool(values)])
