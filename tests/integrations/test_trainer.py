@@ -62,6 +62,16 @@ def test_reward_statistics_are_those_of_the_generation_batch_without_missing_rew
     assert log_rows(one)[0]["exponent/mean"] == pytest.approx(math.exp(-0.8 * present.mean().item()), rel=1e-5)
 
 
+@pytest.mark.parametrize(("scale", "warns"), [(1.0, False), (3.0, True)])
+def test_rewards_outside_zero_to_one_are_pointed_out_once_where_they_matter(scale, warns, recwarn):
+    def reward(completions, **kwargs):
+        return [scale * value for value in digit_reward(completions)]
+
+    trainer(config(objective="apmpo", beta=0.0), reward=reward).train()
+    trainer(config(objective="pmpo"), reward=reward).train()
+    assert sum("share in [0, 1]" in str(w.message) for w in recwarn) == int(warns)
+
+
 def test_schedule_follows_the_training(tmp_path):
     one = run(objective="holderpo", max_steps=6, steps_per_generation=2)
     exponents = [row["exponent/mean"] for row in log_rows(one) if "exponent/mean" in row]

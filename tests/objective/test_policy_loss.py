@@ -133,6 +133,21 @@ def test_nan_in_a_counted_place_is_named_and_not_hidden():
     assert not result.loss.isfinite()
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_no_value_is_read_back_to_the_host(name):
+    """Fake tensors have no values: .item(), bool() or a branch on data would raise."""
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    with FakeTensorMode():
+        new, old = torch.empty(4, 6, requires_grad=True), torch.empty(4, 6)
+        facts = pmpo.BatchContext(torch.empty(()), torch.empty(()), torch.empty(()), torch.empty(()), torch.empty(()))
+        mask = torch.empty(4, 6, dtype=torch.bool)
+        result = pmpo.policy_loss(new, old, torch.empty(4), mask, preset(name), facts)
+        result.loss.backward()
+        with pytest.raises(Exception, match="_local_scalar_dense"):
+            result.loss.item()
+
+
 def test_loss_weights_multiply_each_token_at_p1():
     new, old, advantages, mask = inputs = batch(8)
     rho = torch.rand(mask.shape, dtype=torch.float64)

@@ -18,6 +18,7 @@ from trl import GRPOTrainer
 from trl.trainer.utils import get_config_model_id
 
 from pmpo.integrations.trl import metrics as reduction
+from pmpo.integrations.trl.batch_facts import one_update_warning, range_warning, reward_facts
 from pmpo.integrations.trl.callbacks import MetricsLog, NonFiniteGuard
 from pmpo.integrations.trl.config import PMPOConfig
 from pmpo.objective.advantages import group_advantages
@@ -43,12 +44,14 @@ class PMPOTrainer(GRPOTrainer):
     _tag_names = ["trl", "pmpo"]  # noqa: RUF012 - TRL's attribute
     _name = "PMPO"
     _paper = {  # noqa: RUF012 - TRL's attribute
-        "title": "PMPO: power-mean policy optimisation",
+        "title": "One Ring to Rule Them All: Unifying Group-Based RL via Dynamic Power-Mean Geometry",
         "id": "2601.22521",
         "citation": textwrap.dedent("""\
-            @misc{pmpo2026,
-                note = {arXiv:2601.22521},
-                year = 2026,
+            @misc{zhao2026onering,
+                title  = {{One Ring to Rule Them All: Unifying Group-Based RL via Dynamic Power-Mean Geometry}},
+                author = {Weisong Zhao and others},
+                year   = 2026,
+                eprint = {arXiv:2601.22521},
             }"""),
     }
 
@@ -81,10 +84,12 @@ class PMPOTrainer(GRPOTrainer):
         self._slice_tokens: Tensor | None = None
         self.skip_step = False
         self.skipped_steps = 0
+        self._warned_of_range = False
         self.add_callback(MetricsLog(self))
         self.add_callback(NonFiniteGuard(self))
-        if args.updates_per_generation <= 1 and self.accelerator.is_main_process:
-            warnings.warn(_ratios_are_one(args), stacklevel=2)
+        warning = one_update_warning(args)
+        if warning is not None and self.accelerator.is_main_process:
+            warnings.warn(warning, stacklevel=2)
 
     # ---- facts of the generation batch -------------------------------------------------------------------------
 
@@ -96,13 +101,13 @@ class PMPOTrainer(GRPOTrainer):
         return rewards_per_func
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        """Adds μ_R, σ_R and the progress as 0-dim tensors, which survive TRL's shuffle and split."""
+        """TRL's, with the facts of the generation batch that the objective may need."""
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
-        scored = self._rewards[~self._rewards.isnan()]
-        output["reward_mean"] = scored.mean() if len(scored) else torch.zeros_like(self._rewards[:1]).mean()
-        output["reward_std"] = scored.std(correction=0) if len(scored) else torch.zeros_like(output["reward_mean"])
-        progress = self.state.global_step / max(1, self.state.max_steps)
-        output["progress"] = torch.tensor(progress, device=self._rewards.device)
+        output |= reward_facts(self._rewards, self.state.global_step / max(1, self.state.max_steps))
+        warning = None if self._warned_of_range else range_warning(self.policy_objective, self._rewards)
+        if warning is not None:
+            self._warned_of_range = True
+            warnings.warn(warning, stacklevel=2)
         if self.policy_objective.advantage == "rloo":
             self._use_rloo(output)
         self._slice_tokens = None
@@ -274,12 +279,3 @@ class PMPOTrainer(GRPOTrainer):
         """The exponents' histogram of the log event under way, once."""
         taken, self._histogram = self._histogram, (None, [])
         return taken
-
-
-def _ratios_are_one(args: PMPOConfig) -> str:
-    return (
-        f"This configuration makes one update per generation (steps_per_generation={args.steps_per_generation}, "
-        f"num_iterations={args.num_iterations}, gradient_accumulation_steps={args.gradient_accumulation_steps}): every "
-        "importance ratio is 1, no token is clipped, and the exponent cannot matter. Set steps_per_generation to "
-        f"{8 * args.gradient_accumulation_steps} for 8 updates per generation, as the papers do."
-    )
