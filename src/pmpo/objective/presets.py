@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from pmpo.objective.advantages import ADVANTAGES
 from pmpo.objective.exponents import (
@@ -27,6 +27,8 @@ from pmpo.objective.trust_region import (
     TrustRegion,
 )
 from pmpo.objective.weighting import SEQUENCE_WEIGHTS
+
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True)
@@ -151,14 +153,13 @@ def exponent_rule(value: float | str | ExponentRule) -> ExponentRule:
         try:
             return FixedExponent(float(value))
         except ValueError:
-            return _from_name("exponent rule", value, EXPONENTS)  # type: ignore[no-any-return]
+            return _from_name("exponent rule", value, EXPONENTS)
     if isinstance(value, int | float):
         return FixedExponent(float(value))
     return value
 
 
-def _from_name(what: str, name: str, known: dict[str, Any]) -> Any:
-    factory: Callable[[], Any] | None = known.get(name)
-    if factory is None:
+def _from_name(what: str, name: str, known: Mapping[str, Callable[[], Part]]) -> Part:
+    if name not in known:
         raise ValueError(unknown_name(what, name, known))
-    return factory()
+    return known[name]()

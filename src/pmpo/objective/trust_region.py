@@ -8,6 +8,7 @@ Equations: OBJECTIVES "Trust regions" (docs/equations.md).
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
@@ -20,7 +21,7 @@ Bound = float | Tensor
 
 
 @dataclass(frozen=True)
-class TrustRegion:
+class TrustRegion(ABC):
     """Base of all trust regions.
 
     Attributes:
@@ -35,9 +36,9 @@ class TrustRegion:
     needs: ClassVar[tuple[str, ...]] = ()
     """Fields of BatchContext without which the bounds are not defined."""
 
+    @abstractmethod
     def bounds(self, batch: BatchContext) -> tuple[Bound, Bound]:
         """(d, u) in nats: the log ratio is free within [−d, u]."""
-        raise NotImplementedError
 
     def describe(self) -> str:
         """One line for a plan: the name and every bound with its unit."""
@@ -94,19 +95,10 @@ class LogRatioClip(TrustRegion):
 
 
 @dataclass(frozen=True)
-class SequenceRatioClip(TrustRegion):
+class SequenceRatioClip(RatioClip):
     """min(M·A, clip(M, 1 − ratio_low, 1 + ratio_high)·A), no token clip: GSPO 3e-4/4e-4, HölderPO 0.2."""
 
-    ratio_low: float = 0.2
-    ratio_high: float = 0.2
     level: ClassVar[str] = "sequence"
-
-    def bounds(self, batch: BatchContext) -> tuple[Bound, Bound]:
-        return -math.log1p(-self.ratio_low), math.log1p(self.ratio_high)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_ratio_bounds(self.ratio_low, self.ratio_high)
 
 
 @dataclass(frozen=True)
