@@ -1,7 +1,6 @@
 """The base model made on the spot: stored whole or not at all, reused, reproducible, taught as said."""
 
 import json
-import os
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -227,23 +226,3 @@ def test_it_learns_to_add_and_then_to_slip(tmp_path):
         shares[noise] = sum(rewards) / len(rewards)
     assert shares[0.0] > 0.5  # the 40 problems it has seen, of the 81 asked
     assert 0.1 < shares[0.5] < shares[0.0] - 0.15
-
-
-@pytest.mark.slow
-@pytest.mark.skipif("PMPO_FULL_BASE_MODEL" not in os.environ, reason="takes a minute; set PMPO_FULL_BASE_MODEL=1")
-def test_the_default_solves_a_fifth_when_it_samples(tmp_path):
-    from pmpo.evaluation.pass_at_1 import pass_at_1
-    from pmpo.tasks.sums import sample_sums
-
-    made = base_model(cache_dir=tmp_path)
-    problems = sample_sums("test", 500, seed=0)
-    result = pass_at_1(
-        AutoModelForCausalLM.from_pretrained(made.path),
-        made.tokenizer,
-        [problem.prompt for problem in problems],
-        lambda completions: sums_reward(completions, [problem.answer for problem in problems]),
-        max_new_tokens=24,
-        temperature=1.0,
-        batch_size=256,
-    )
-    assert 0.12 < result.value < 0.30
