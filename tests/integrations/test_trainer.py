@@ -94,6 +94,16 @@ def test_rloo_replaces_trls_advantages_and_their_log():
     assert list(one._logs["advantages"]) == expected.tolist()
 
 
+def test_rloo_in_an_evaluation_larger_than_a_generation():
+    args = config(
+        advantage="rloo", eval_strategy="steps", eval_steps=2, do_eval=True, max_steps=2,
+        per_device_eval_batch_size=32, num_generations_eval=2,
+    )  # fmt: skip
+    one = trainer(args, eval_dataset=tiny_dataset(16))
+    one.train()
+    assert any("eval_exponent/mean" in row for row in log_rows(one))
+
+
 # ---- gradient accumulation and counts -------------------------------------------------------------------------------
 
 

@@ -57,15 +57,19 @@ class NonFiniteGuard(TrainerCallback):
         self.trainer = trainer
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Runs after clipping: gradients are already equal on all ranks, so all ranks agree."""
-        grads = [p.grad for p in self.trainer.model.parameters() if p.grad is not None]
-        finite = not grads or bool(torch.stack([g.isfinite().all() for g in grads]).all())
-        if finite and not self.trainer.skip_step:
+        """Runs after clipping. Sharded models hold other gradients on every rank, so the ranks agree first."""
+        trainer = self.trainer
+        grads = [p.grad for p in trainer.model.parameters() if p.grad is not None]
+        bad = ~torch.stack([g.isfinite().all() for g in grads]).all() if grads else torch.tensor(False)
+        flags = torch.stack([bad.float(), torch.tensor(float(trainer.skip_step), device=bad.device)])
+        bad_anywhere, skip = trainer.accelerator.reduce(flags.to(trainer.accelerator.device), reduction="sum").tolist()
+        finite = not bad_anywhere
+        if finite and not skip:
             return
         if not finite and args.on_nonfinite == "raise":
-            raise self.trainer.nonfinite_error("gradient", "every loss of the step was finite")
+            raise trainer.nonfinite_error("gradient", "every loss of the step was finite")
         kwargs["optimizer"].zero_grad(set_to_none=True)
-        self.trainer.count_skipped_step()
+        trainer.count_skipped_step()
 
 
 def _plain(value: Any) -> Any:

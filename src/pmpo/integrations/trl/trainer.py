@@ -119,9 +119,10 @@ class PMPOTrainer(GRPOTrainer):
         local = len(output["advantages"])
         start = self.accelerator.process_index * local
         output["advantages"] = advantages[start : start + local]
-        for _ in range(len(advantages)):  # the completions table shows what the loss uses
-            self._logs["advantages"].pop()
-        self._logs["advantages"].extend(advantages.tolist())
+        logged = self._logs["advantages"]  # the completions table shows what the loss uses
+        for _ in range(min(len(advantages), len(logged))):
+            logged.pop()
+        logged.extend(advantages.tolist())
 
     # ---- the loss ----------------------------------------------------------------------------------------------
 
