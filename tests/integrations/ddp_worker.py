@@ -28,6 +28,8 @@ def main() -> None:
         metrics = {k: v[-1] for k, v in one._metrics["train"].items()}
         result = {"gradient": (gradient / world).tolist(), "metrics": metrics, "world": world}
         Path(sys.argv[2]).write_text(json.dumps(result))
+    dist.barrier()
+    dist.destroy_process_group()  # left open, its threads can abort the process as it exits
 
 
 if __name__ == "__main__":  # under torchrun only: doctest collection imports this file

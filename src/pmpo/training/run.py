@@ -54,6 +54,8 @@ def run(settings: Settings, console: Console | None = None) -> summary.Summary |
         return None
     _claim_folder(settings, prepared)
     held_out = _train(settings, prepared, progress)
+    # Finishes the trackers and, with several processes, their group: one left open can abort the process as it exits.
+    held_out.trainer.end()
     if not main:
         return None
     result = summary.summarise(settings, prepared.plan, held_out.trainer.state, held_out.measurements, started)
