@@ -1,4 +1,4 @@
-"""The identities of OBJECTIVES.md, in float64 to 1e-12, on random and extreme batches."""
+"""The identities of docs/equations.md, in float64 to 1e-12, on random and extreme batches."""
 
 import math
 

@@ -1,6 +1,6 @@
 """Group-relative advantages.
 
-Equations: OBJECTIVES "Advantages" (docs/equations.md).
+Equations: docs/equations.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Exponent rules: which power mean a completion gets. Each is a small callable on frozen facts.
 
-Equations: OBJECTIVES "Exponent rules" (docs/equations.md). A rule of your own is any callable that takes
+Equations: docs/equations.md. A rule of your own is any callable that takes
 `ExponentFacts` and returns a number or a [B] tensor; examples/custom_exponent.py shows one.
 """
 

@@ -1,6 +1,6 @@
 """The policy loss of every objective in the family: clip, find p, take the power mean, weigh, sum.
 
-Equation: OBJECTIVES "Power mean" (docs/equations.md).
+Equation: docs/equations.md.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def policy_loss(
     Returns: PolicyLoss; the loss is a 0-dim tensor in float32 (float64 for float64 inputs). Log ratios beyond
         ±80 nats are saturated there with gradient 0. A completion without tokens contributes 0.
     Raises: ValueError when shapes disagree, or when `batch` lacks a fact that the objective needs.
-    Source: OBJECTIVES.md; arXiv 2601.22521 and the papers listed at each preset.
+    Source: docs/equations.md; arXiv 2601.22521 and the papers listed at each preset.
 
     >>> import pmpo
     >>> new = torch.tensor([[-1.0, -2.0]], requires_grad=True)

@@ -28,7 +28,7 @@ def power_mean(log_ratios: Tensor, mask: Tensor, exponent: float | Tensor, *, we
     Returns: [B], ratios (not logs), differentiable once in `log_ratios` with ∂M/∂c_t = M·w_t, where w are the
         `token_weights`. A completion without tokens gives 1.
     Raises: ValueError when shapes disagree.
-    Source: OBJECTIVES.md "Power mean"; arXiv 2601.22521.
+    Source: docs/equations.md; arXiv 2601.22521.
 
     >>> c = torch.tensor([[0.0, 1.0]]).log1p()          # ratios 1 and 2
     >>> mask = torch.ones(1, 2, dtype=torch.bool)
@@ -49,7 +49,7 @@ def token_weights(
     Returns: [B, T], sums to 1 over the counted tokens of a completion, 0 elsewhere (and everywhere in a
         completion without tokens).
     Raises: ValueError when shapes disagree.
-    Source: OBJECTIVES.md "Power mean".
+    Source: docs/equations.md.
 
     >>> token_weights(torch.tensor([[0.0, 1.0]]).log1p(), torch.ones(1, 2), 1.0)
     tensor([[0.3333, 0.6667]])
@@ -66,7 +66,7 @@ def normalized_ess(log_ratios: Tensor, mask: Tensor, exponent: float | Tensor) -
         exponent: p, a number or [B], any real.
     Returns: [B] in [1/n, 1]; 1 at p = 0; a completion without tokens gives 1.
     Raises: ValueError when shapes disagree.
-    Source: OBJECTIVES.md "Clip-aware ESS"; arXiv 2601.22521.
+    Source: docs/equations.md; arXiv 2601.22521.
 
     >>> normalized_ess(torch.tensor([[0.0, 0.0, 30.0, 0.0]]), torch.ones(1, 4), 1.0)
     tensor([0.2500])

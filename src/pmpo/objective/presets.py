@@ -116,7 +116,7 @@ OBJECTIVES: dict[str, Objective] = {
         Objective("holderpo", trust_region=SequenceRatioClip(), exponent=ScheduledExponent()),
     )
 }
-"""The published objectives (OBJECTIVES.md "Presets")."""
+"""The published objectives (docs/equations.md)."""
 
 
 def objective(name: str, **changes: Any) -> Objective:

@@ -1,6 +1,6 @@
 """The exponent at which a completion's normalised effective sample size meets a target.
 
-Equation: OBJECTIVES "Clip-aware ESS" (docs/equations.md).
+Equation: docs/equations.md.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def solve_exponent(log_ratios: Tensor, mask: Tensor, target_ess: float | Tensor)
     Returns: [B] in [0, 1], no gradient; |nESS(p) − τ| <= 1e-6 in float64 and 1e-4 in float32 wherever 0 < p < 1.
         A completion without tokens gives 1. No host synchronisation, no loop over completions.
     Raises: ValueError when shapes disagree.
-    Source: OBJECTIVES.md "Clip-aware ESS"; arXiv 2601.22521 finds the same p by bisection.
+    Source: docs/equations.md; arXiv 2601.22521 finds the same p by bisection.
 
     >>> from pmpo.objective.power_mean import normalized_ess
     >>> log_ratios = torch.tensor([[0.0, 0.1, -0.1, 1.0]], dtype=torch.float64)

@@ -2,7 +2,7 @@
 
 All are sign-aware and one-sided, the PPO min rule:  A > 0: c = min(l, u);  A < 0: c = max(l, −d).
 Bounds named `ratio_*` are distances from ratio 1 (the ε of GRPO); bounds named `log_ratio_*` are nats.
-Equations: OBJECTIVES "Trust regions" (docs/equations.md).
+Equations: docs/equations.md.
 """
 
 from __future__ import annotations

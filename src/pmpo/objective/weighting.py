@@ -1,6 +1,6 @@
 """Weights of completions in the loss, with the counts of the whole optimiser step.
 
-Equations: OBJECTIVES "Sequence weights" (docs/equations.md).
+Equations: docs/equations.md.
 """
 
 from __future__ import annotations
