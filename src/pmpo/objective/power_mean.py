@@ -1,6 +1,6 @@
 """The power mean of a completion's token ratios, its token weights and its effective sample size.
 
-Equations: OBJECTIVES "Power mean" and "Clip-aware ESS" (docs/equations.md).
+Equations: docs/equations.md.
 """
 
 from __future__ import annotations
