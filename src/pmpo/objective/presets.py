@@ -143,7 +143,7 @@ def objective(name: str, **changes: Any) -> Objective:
     if "exponent" in changes:
         changes["exponent"] = exponent_rule(changes["exponent"])
     if isinstance(changes.get("trust_region"), str):
-        changes["trust_region"] = _from_name("trust region", changes["trust_region"], TRUST_REGIONS)
+        changes["trust_region"] = trust_region(changes["trust_region"])
     return replace(OBJECTIVES[name], **changes)
 
 
@@ -157,6 +157,11 @@ def exponent_rule(value: float | str | ExponentRule) -> ExponentRule:
     if isinstance(value, int | float):
         return FixedExponent(float(value))
     return value
+
+
+def trust_region(name: str) -> TrustRegion:
+    """A trust region with its published bounds, by name."""
+    return _from_name("trust region", name, TRUST_REGIONS)
 
 
 def _from_name(what: str, name: str, known: Mapping[str, Callable[[], Part]]) -> Part:

@@ -17,7 +17,7 @@ from pmpo.objective.exponents import (
     ScheduledExponent,
 )
 from pmpo.objective.naming import unknown_name
-from pmpo.objective.presets import Objective, objective
+from pmpo.objective.presets import Objective, exponent_rule, objective, trust_region
 from pmpo.objective.trust_region import (
     FeedbackAdaptiveClip,
     LogRatioClip,
@@ -87,16 +87,12 @@ def resolve_objective(args: PMPOConfig) -> Objective:
 
 
 def _with(base: Objective, **changes: Any) -> Objective:
-    """Names become parts by the same code as in `pmpo.objective`, then land on `base`."""
-    named = objective("grpo", **{k: v for k, v in changes.items() if k != "exponent" or not _is_ess(v)})
-    if _is_ess(changes.get("exponent")):
-        changes["exponent"] = ClipAwareESS()
-    parts = {k: changes[k] if k == "exponent" and _is_ess(changes[k]) else getattr(named, k) for k in changes}
-    return replace(base, **parts)
-
-
-def _is_ess(value: object) -> bool:
-    return value == "clip_aware_ess" or isinstance(value, ClipAwareESS)
+    """`base` with parts changed; names of parts are resolved as `pmpo.objective` does."""
+    if "exponent" in changes:
+        changes["exponent"] = exponent_rule(changes["exponent"])
+    if isinstance(changes.get("trust_region"), str):
+        changes["trust_region"] = trust_region(changes["trust_region"])
+    return replace(base, **changes)
 
 
 def _region(args: PMPOConfig, region: TrustRegion) -> TrustRegion:
