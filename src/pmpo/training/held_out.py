@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from transformers import TrainerCallback
 
 from pmpo.evaluation.pass_at_1 import PassAt1, pass_at_1
+from pmpo.tasks.files import read_json_lines, write_json_lines
 from pmpo.tasks.rewards import CheckedReward
-from pmpo.training.run_folder import read_json_lines, write_json_lines
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -10,73 +10,21 @@ checkpoint-*     the trainer's checkpoints; `model/` the final model
 """
 
 import contextlib
-import json
-import math
 import os
 import platform
 import shutil
-import tempfile
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from pmpo.tasks.errors import InputError
+from pmpo.tasks.files import plain, write_whole
 from pmpo.training.arguments import RECORD_KEY, Settings
 
 _MARKS = ("config.yaml", "metrics.jsonl", "summary.json", "held_out.jsonl")
 _SECRETS = ("hub_token", "push_to_hub_token")
 _PACKAGES = ("pmpo", "torch", "transformers", "trl", "accelerate", "datasets", "peft", "vllm", "math-verify")
-
-
-def write_whole(path: Path, data: str | bytes) -> None:
-    """Write a file so that `path` never holds a part of it: a temporary name beside it, flushed to disk, then
-    renamed."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes it readable by its owner alone
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-
-
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    """One indented JSON object; NaN, which JSON does not have, becomes null."""
-    write_whole(path, json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def write_json_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """One JSON object a line."""
-    lines = (json.dumps(_plain(row), ensure_ascii=False, allow_nan=False) for row in rows)
-    write_whole(path, "".join(f"{line}\n" for line in lines))
-
-
-def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of a JSONL file, [] when it does not exist; a last line cut short by a crash is left out."""
-    if not path.exists():
-        return []
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        with contextlib.suppress(json.JSONDecodeError):
-            rows.append(json.loads(line))
-    return rows
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
 
 
 def choose_folder(settings: Settings) -> Path:
@@ -126,13 +74,13 @@ def write_config(folder: Path, settings: Settings, plan: dict[str, Any]) -> None
     """config.yaml: the arguments, readable back by --config, and the record of how they were resolved."""
     import yaml
 
-    arguments = {k: v for k, v in _plain(settings.given).items() if k not in _SECRETS and k != "dry_run"}
+    arguments = {k: v for k, v in plain(settings.given).items() if k not in _SECRETS and k != "dry_run"}
     arguments["output_dir"] = str(folder)
     record = {
         "command": settings.command,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": settings.training.seed,
-        "plan": _plain(plan),
+        "plan": plain(plan),
         "versions": versions(),
     }
     text = (

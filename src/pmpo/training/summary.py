@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pmpo.report.curves import draw_curves
+from pmpo.tasks.files import write_json
 from pmpo.training.arguments import Settings
 from pmpo.training.plan import Plan
-from pmpo.training.run_folder import write_json
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -23,8 +23,8 @@ UNDECIDED: tuple[Status, ...] = ("timeout", "memory", "error")
 class Verdict:
     """What a grader decided: `status`, a sentence on why, and the final answer as it was read (None where none was).
 
-    `answer` is in the grader's canonical form, so that equal texts mean equal answers: "1/2" for 0.5 and \\frac12. Votes
-    over several completions count these.
+    `answer` is in the grader's canonical form, so that equal texts mean equal answers: "1/2" for 0.5 and for
+    \\frac12. Votes over several completions count these.
     """
 
     status: Status
