@@ -20,7 +20,7 @@ def folder() -> Path | None:
 
 @cache
 def _rows(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
 def real_rows(name: str) -> list[dict]:

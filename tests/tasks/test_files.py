@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from pmpo.tasks.files import read_json_lines, write_json, write_whole
+from pmpo.tasks.files import read_json_lines, write_json, write_json_lines, write_whole
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
@@ -42,3 +42,9 @@ def test_a_last_line_cut_short_is_left_out(tmp_path):
     (tmp_path / "x.jsonl").write_text('{"a": 1}\n{"a": 2')
     assert read_json_lines(tmp_path / "x.jsonl") == [{"a": 1}]
     assert read_json_lines(tmp_path / "none.jsonl") == []
+
+
+def test_line_separators_inside_a_text_do_not_cut_its_line(tmp_path):
+    rows = [{"completion": "a\u2028b\x85c\n"}, {"completion": "d"}]
+    write_json_lines(tmp_path / "x.jsonl", rows)
+    assert read_json_lines(tmp_path / "x.jsonl") == rows
