@@ -10,7 +10,8 @@ from pmpo.training.arguments import parse
 from tiny import tiny_model, tiny_tokenizer
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
-PAPERS = [path for path in RECIPES if path.stem != "gsm8k_scratch"]
+SMALL = [path for path in RECIPES if path.stem.endswith("_scratch")]
+PAPERS = [path for path in RECIPES if path not in SMALL]
 
 
 def test_there_is_a_recipe_for_every_claim():
@@ -43,6 +44,14 @@ def test_a_papers_recipe_dry_runs_without_the_hub(path, math_data, capsys):
     assert f"objective {path.stem.split('_')[0]}" in printed
 
 
+@pytest.mark.parametrize("path", SMALL, ids=lambda path: path.stem)
+def test_a_small_recipe_dry_runs_on_any_machine(path, math_data, capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("PMPO_CACHE", str(tmp_path))
+    data = ["--dataset", math_data] if path.stem == "gsm8k_scratch" else ["--task_size", "512"]
+    assert main(["train", "--config", str(path), *data, "--dry_run"]) == 0
+    assert "on 1 process" in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.stem)
 def test_a_papers_recipe_has_the_papers_settings(path):
     settings = parse(["--config", str(path)])
@@ -52,7 +61,7 @@ def test_a_papers_recipe_has_the_papers_settings(path):
     assert (args.learning_rate, args.lr_scheduler_type, args.use_vllm) == (1e-6, "constant", True)
     assert args.beta == (0.001 if path.stem.startswith("apmpo") else 0.0)
     assert run.prompt_template == ("chat" if "r1-distill" in path.stem else "qwen_math")
-    assert run.reward == ["math_verify"]
+    assert run.reward == ["math"]
 
 
 def test_a_recipe_is_refused_on_another_number_of_processes(capsys):

@@ -8,6 +8,7 @@ import pytest
 import torch
 from datasets import Dataset
 from peft import LoraConfig
+from safetensors.torch import load_file
 from trl import GRPOConfig
 
 import pmpo
@@ -354,14 +355,14 @@ def test_tensorboard_gets_the_scalars_and_the_histogram(tmp_path, monkeypatch):
 # ---- what is not finite ---------------------------------------------------------------------------------------------
 
 
-def poisoned(**changes):
-    """A trainer whose second micro-batch has a NaN log-probability in a counted place."""
+def poisoned(first=2, last=2, every=1, **changes):
+    """A trainer whose micro-batches `first`, `first + every`, … `last` have a NaN log-probability where it counts."""
     one = trainer(config(**changes))
     compute, calls = one._compute_loss, []
 
     def spoil(model, inputs):
         calls.append(1)
-        if len(calls) == 2:
+        if first <= len(calls) <= last and (len(calls) - first) % every == 0:
             old = inputs["old_per_token_logps"].clone()
             old[0, 0] = math.nan
             inputs = {**inputs, "old_per_token_logps": old, "advantages": inputs["advantages"] + 0.1}
@@ -371,9 +372,69 @@ def poisoned(**changes):
     return one
 
 
-def test_a_nan_loss_raises_and_names_the_completion():
-    with pytest.raises(NonFiniteLossError, match=r"optimiser step 1: completion 0 .* prompt '.*on_nonfinite: skip"):
-        poisoned().train()
+def test_a_nan_loss_can_raise_and_names_the_completion_and_keeps_the_batch():
+    one = poisoned(on_nonfinite="raise")
+    with pytest.raises(
+        NonFiniteLossError, match=r"optimiser step 1: completion 0 .* prompt '.*on_nonfinite: skip"
+    ) as e:
+        one.train()
+    assert "numbers in old_per_token_logps are not finite; log ratios range from" in str(e.value)
+    folder = Path(one.args.output_dir) / "nonfinite-1-rank0"
+    report = json.loads((folder / "report.json").read_text())
+    assert len(report["completions"]) == 8 and report["step"] == 1
+    assert load_file(folder / "batch.safetensors")["old_per_token_logps"].isnan().sum() == 1
+
+
+def test_too_many_skipped_steps_in_a_row_stop_the_run():
+    one = poisoned(first=2, last=99, max_nonfinite_steps=3, max_steps=8)
+    with pytest.raises(NonFiniteLossError, match="step 3, 3 updates in a row: completion 0 of the micro-batch"):
+        one.train()
+    assert parameters(one).isfinite().all()
+    assert (Path(one.args.output_dir) / "nonfinite-3-rank0" / "report.json").exists()
+
+
+def test_a_finite_step_between_them_starts_the_count_anew():
+    one = poisoned(first=2, last=99, every=2, max_nonfinite_steps=2, max_steps=8)
+    one.train()
+    assert one.skipped_steps == 4
+
+
+def test_weights_that_are_not_finite_are_never_saved():
+    args = config(save_strategy="steps", save_steps=1)
+    one = trainer(args)
+    with torch.no_grad():
+        one.model.model.norm.weight[0] = math.nan
+    with pytest.raises(NonFiniteLossError, match="weights are not finite at step 0, so checkpoint-0 was not written"):
+        one._save_checkpoint(one.model, None)
+    assert not list(Path(args.output_dir).glob("checkpoint-*"))
+
+
+def test_a_reward_that_fails_for_one_completion_costs_it_alone():
+    first = []
+
+    def reward(completions, **kwargs):
+        first.append(completions[0])
+        return [
+            math.inf if text is first[0] else value
+            for text, value in zip(completions, digit_reward(completions), strict=True)
+        ]
+
+    with pytest.warns(UserWarning, match=r"No reward for 1 of 16 completions, the first in row 0 .*returned inf"):
+        one = trainer(config(max_steps=1), reward=reward)
+        one.train()
+    row = log_rows(one)[0]
+    assert row["reward_failures/reward"] == 1 and row["reward_std"] > 0 and row["policy_loss"] is not None
+
+
+def test_infinite_rewards_of_an_asynchronous_function_are_no_rewards():
+    async def reward(completions, **kwargs):
+        return [math.inf, *digit_reward(completions)[1:]]
+
+    with pytest.warns(UserWarning, match=r"Infinite rewards, taken as no reward: reward \(1\)"):
+        one = trainer(config(max_steps=1), reward=reward)
+        one.train()
+    row = log_rows(one)[0]
+    assert row["rewards/infinite"] == 1 and row["reward_std"] > 0 and row["policy_loss"] is not None
 
 
 def test_a_nan_loss_can_be_skipped_and_is_counted():

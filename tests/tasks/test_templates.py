@@ -63,3 +63,20 @@ def test_unknown_template_and_tokenizer_without_chat_template():
     tokenizer.chat_template = None
     with pytest.raises(InputError, match="has no chat template; write prompt_template: qwen_math"):
         render_prompt("chat", "q", tokenizer=tokenizer)
+
+
+def test_conversations_are_for_the_chat_template():
+    turns = ({"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"})
+    assert render_prompt("chat", turns, tokenizer=ChatTokenizer()) == "user:a|assistant:b|user:c|assistant:"
+    text = render_prompt("chat", turns, system_prompt="s", tokenizer=ChatTokenizer())
+    assert text == "system:s|user:a|assistant:b|user:c|assistant:"
+    for name in ("plain", "qwen_math", "r1"):
+        with pytest.raises(InputError, match=f"conversation of 3 messages, for which the prompt template '{name}'"):
+            render_prompt(name, turns)
+
+
+def test_a_conversation_keeps_its_own_system_message():
+    turns = ({"role": "system", "content": "own"}, {"role": "user", "content": "a"})
+    assert render_prompt("chat", turns, tokenizer=ChatTokenizer()).startswith("system:own|user:a")
+    with pytest.raises(InputError, match="a system message of its own"):
+        render_prompt("chat", turns, system_prompt="s", tokenizer=ChatTokenizer())

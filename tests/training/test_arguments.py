@@ -23,7 +23,7 @@ def test_flags_win_over_the_file(tmp_path):
 
 def test_the_reward_that_suits_the_data():
     assert parse(["--dataset", "sums"]).run.reward == ["sums"]
-    assert parse(["--dataset", "other.jsonl"]).run.reward == ["math_verify"]
+    assert parse(["--dataset", "other.jsonl"]).run.reward == ["math"]
 
 
 def test_the_environment_of_the_file_is_set(tmp_path, monkeypatch):

@@ -56,7 +56,7 @@ def test_a_run_writes_everything_down(flags, tmp_path, capsys):
     assert [sample["step"] for sample in samples] == [0, 0, 6, 6]
     assert samples[0]["prompt"] == samples[2]["prompt"] and samples[0]["answer"]
     share = [len([c for c in s["completion"] if c.isdigit()]) / max(1, len(s["completion"])) for s in samples]
-    assert [s["passed"] for s in samples] == [float(x >= 0.5) for x in share]
+    assert [s["status"] == "correct" for s in samples] == [x >= 0.5 for x in share]
     config = yaml.safe_load((folder / "config.yaml").read_text())
     assert config["max_steps"] == 6 and config["record"]["plan"]["updates_per_round"] == 3
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")

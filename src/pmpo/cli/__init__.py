@@ -7,7 +7,13 @@ from collections.abc import Sequence
 
 from pmpo.tasks.errors import InputError, nearest
 
-_VERBS = {"train": "train a model with any objective of the power-mean family"}
+_VERBS = {
+    "train": ("train", "train a model with any objective of the power-mean family"),
+    "eval": ("evaluate", "pass@k, maj@n and their intervals on the papers' benchmarks or any task"),
+    "overlap": ("contamination", "which problems of a training set are in a benchmark as well"),
+    "checkpoint": ("checkpoint", "verify that a checkpoint is whole"),
+}
+"""{verb: (module, what it does)}."""
 
 _HELP = """usage: pmpo VERB [options]
 
@@ -15,7 +21,8 @@ _HELP = """usage: pmpo VERB [options]
 
   pmpo train                           the built-in demonstration: a small model learns sums, minutes on a laptop
   pmpo train --config recipes/x.yaml   a recipe; flags after it change single settings
-  pmpo train --help                    what train can be told
+  pmpo eval --model runs/x/model --benchmark sums --n 16 --temperature 1 --k 1,4,16
+  pmpo VERB --help                     what a verb can be told
   pmpo --version
 """
 
@@ -28,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ("-h", "--help", "help"):
-        print(_HELP.format(verbs="\n".join(f"  {verb:<10}{text}" for verb, text in _VERBS.items())), end="")
+        print(_HELP.format(verbs="\n".join(f"  {verb:<12}{text}" for verb, (_, text) in _VERBS.items())), end="")
         return 0
     if words[0] in ("-V", "--version"):
         from importlib.metadata import version
@@ -42,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 2
     try:
-        return importlib.import_module(f"pmpo.cli.{words[0]}").main(words[1:])
+        return importlib.import_module(f"pmpo.cli.{_VERBS[words[0]][0]}").main(words[1:])
     except InputError as error:
         if os.environ.get("PMPO_TRACEBACK"):
             raise

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import sys
 from collections.abc import Sequence
 
 from pmpo.tasks.errors import InputError
@@ -54,8 +55,14 @@ def main(arguments: Sequence[str]) -> int:
     hush()  # before parsing: building the configuration warns already
     settings = parse(words, command=shlex.join(["pmpo", "train", *arguments]))
     from pmpo.training.run import run
+    from pmpo.training.signals import StoppedBySignalError
 
-    run(settings)
+    try:
+        run(settings)
+    except StoppedBySignalError as stopped:
+        if settings.training.process_index == 0:
+            print(f"pmpo: {stopped}", file=sys.stderr)
+        return stopped.status
     return 0
 
 

@@ -51,16 +51,23 @@ def load_problems(source: ProblemSource) -> "Dataset":
     Raises: InputError when there is nothing at the location, a column is missing, the data set is empty, or rows lack a
         problem or an answer; HubUnreachableError when a hub data set cannot be fetched.
     """
+    return with_standard_columns(open_table(source), source)
+
+
+def open_table(source: ProblemSource) -> "Dataset":
+    """The rows at a location with the columns that they have there.
+
+    Raises: InputError when there is nothing at the location or it cannot be read; HubUnreachableError when a hub data
+        set cannot be fetched.
+    """
     path = Path(source.location).expanduser()
     if path.is_file():
-        dataset = _from_file(path)
-    elif path.is_dir():
-        dataset = _from_folder(path, source.split)
-    elif looks_like_a_path(source.location):
+        return _from_file(path)
+    if path.is_dir():
+        return _from_folder(path, source.split)
+    if looks_like_a_path(source.location):
         raise InputError(_no_such_file(path))
-    else:
-        dataset = _from_hub(source)
-    return _with_standard_columns(dataset, source)
+    return _from_hub(source)
 
 
 def looks_like_a_path(location: str) -> bool:
@@ -81,17 +88,23 @@ def _from_file(path: Path) -> "Dataset":
 
     if path.suffix == ".parquet":
         return Dataset(pyarrow.parquet.read_table(path))
-    if path.suffix == ".jsonl":
-        rows = _read_json_lines(path)
-    elif path.suffix == ".json":
-        rows = _read_json(path)
+    if path.suffix in (".jsonl", ".json"):
+        rows = read_json_rows(path)
     elif path.suffix == ".csv":
         # Every value stays text: a parser that guesses types turns the answer "025" into 25.
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     else:
         raise InputError(f"{path} ends in {path.suffix!r}; give a {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} file.")
-    return _table(rows)
+    return table(rows)
+
+
+def read_json_rows(path: Path) -> list[dict[str, Any]]:
+    """The objects of a .jsonl file, or of the list in a .json file.
+
+    Raises: InputError, naming the line, for what is not JSON or holds anything but objects.
+    """
+    return _read_json_lines(path) if path.suffix == ".jsonl" else _read_json(path)
 
 
 def _read_json_lines(path: Path) -> list[dict[str, Any]]:
@@ -123,7 +136,7 @@ def _read_json(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _table(rows: Sequence[dict[str, Any]]) -> "Dataset":
+def table(rows: Sequence[dict[str, Any]]) -> "Dataset":
     """Rows as a table; a column whose values share no type becomes text (JSON where the value is not text already)."""
     import pyarrow
     from datasets import Dataset
@@ -184,7 +197,7 @@ def _unreachable(location: str, reason: str) -> str:
     )
 
 
-def _with_standard_columns(dataset: "Dataset", source: ProblemSource) -> "Dataset":
+def with_standard_columns(dataset: "Dataset", source: ProblemSource) -> "Dataset":
     if len(dataset) == 0:
         raise InputError(f"The data set {source.location} is empty: it has no rows to train on.")
     wanted = {"prompt": source.problem_column, "answer": source.answer_column}

@@ -2,12 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from pmpo.tasks.graders.verdict import Grade
 
 Messages = tuple[Mapping[str, str], ...]
 """A conversation, ({"role": "user", "content": "…"}, …)."""
+
+Split = Literal["train", "test"]
+
+MADE_BY_DEFAULT = 256
+"""Problems that a task which makes its own makes when nobody says how many."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,7 @@ class Problem:
         id: unique in its source and the same at every load; by default the row's number, from 1.
         level: difficulty as the source has it, such as "Level 3"; None where it has none.
         kind: subject as the source has it, such as "algebra"; None where it has none.
+        extra: more about it, JSON-able. "text" is the bare problem where `prompt` holds instructions as well.
     """
 
     prompt: str | Messages
@@ -32,6 +38,15 @@ class Problem:
     kind: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def text(self) -> str:
+        """The bare problem, without what every problem of its task is told; a conversation's contents, joined."""
+        if "text" in self.extra:
+            return str(self.extra["text"])
+        if isinstance(self.prompt, str):
+            return self.prompt
+        return "\n".join(message["content"] for message in self.prompt)
+
 
 class Task(Protocol):
     """What `pmpo train` and `pmpo eval` need of a task.
@@ -40,16 +55,26 @@ class Task(Protocol):
         name: such as "gsm8k".
         grader: kind of grader ("math", "choice", "sql", "reasoning_gym", "sums") that a worker runs.
         grader_options: its options, JSON-able (for "math" those of `MathRules`).
+        endless: whether it makes its problems itself, as many as `limit` says.
     """
 
     name: str
     grader: str
     grader_options: Mapping[str, Any]
+    endless: bool
 
-    def load(self, location: str | None = None, *, limit: int | None = None, seed: int = 0) -> list[Problem]:
+    def load(
+        self, location: str | None = None, *, split: Split | None = None, limit: int | None = None, seed: int = 0
+    ) -> list[Problem]:
         """The problems, from a local file, a saved data set or a hub id; from the task's own hub id without one.
 
-        `limit` keeps the first so many (or makes so many, for a generator); `seed` is a generator's.
+        Args:
+            location: a file has one split, which is what is loaded; `split` then has no say.
+            split: by default the training split, or the only one. Problems of the two never coincide where the task
+                makes them itself.
+            limit: keeps the first so many; a task that makes its problems makes so many, by default `MADE_BY_DEFAULT`.
+            seed: a generator's.
+        Raises: InputError for what the user can put right: nothing there, a column missing, a split that is not there.
         """
         ...
 
@@ -68,3 +93,45 @@ class Task(Protocol):
     def grade(self, problems: Sequence[Problem], completions: Sequence[str]) -> list[Grade]:
         """One grade per completion, in their order."""
         ...
+
+
+@dataclass(frozen=True)
+class GradedTask:
+    """What all tasks share: prompts by template, grades by the grader of their kind. `load` is each task's own."""
+
+    name: str
+    grader: str
+    grader_options: Mapping[str, Any] = field(default_factory=dict)
+    endless: bool = False
+
+    def prompt(
+        self,
+        problem: Problem,
+        template: str = "plain",
+        *,
+        system_prompt: str | None = None,
+        tokenizer: Any = None,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
+    ) -> str:
+        """The text that the model continues, see `pmpo.tasks.templates.render_prompt`."""
+        from pmpo.tasks.templates import render_prompt
+
+        return render_prompt(
+            template,
+            problem.prompt,
+            system_prompt=system_prompt,
+            tokenizer=tokenizer,
+            chat_template_kwargs=chat_template_kwargs,
+        )
+
+    def grade(self, problems: Sequence[Problem], completions: Sequence[str]) -> list[Grade]:
+        """One grade per completion, in their order, from the shared pool of workers.
+
+        Raises: ValueError when there is not one completion for each problem.
+        """
+        from pmpo.tasks.graders.grader import grade
+
+        if len(problems) != len(completions):
+            raise ValueError(f"Got {len(problems)} problems but {len(completions)} completions; give one for each.")
+        golds = [problem.answer for problem in problems]
+        return grade(golds, list(completions), kind=self.grader, options=dict(self.grader_options))

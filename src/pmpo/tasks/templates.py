@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pmpo.tasks.errors import InputError, nearest
+from pmpo.tasks.task import Messages
 
 QWEN_MATH_SYSTEM = "Please reason step by step, and put your final answer within \\boxed{}."
 _QWEN_MATH = "<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{problem}<|im_end|>\n<|im_start|>assistant\n"
@@ -38,7 +39,7 @@ def check_template(name: str, system_prompt: str | None) -> None:
 
 def render_prompt(
     name: str,
-    problem: str,
+    problem: str | Messages,
     *,
     system_prompt: str | None = None,
     tokenizer: Any = None,
@@ -48,13 +49,19 @@ def render_prompt(
 
     Args:
         name: one of `TEMPLATES`.
-        problem: the problem's text.
+        problem: the problem's text; or a conversation, which `chat` alone can render.
         system_prompt: replaces the system text of `qwen_math`; is the system message of `chat`.
         tokenizer: the model's tokenizer; `chat` alone needs it.
         chat_template_kwargs: passed on to the tokenizer's chat template.
-    Raises: InputError for what `check_template` refuses, and for `chat` with a tokenizer that has no chat template.
+    Raises: InputError for what `check_template` refuses, for `chat` with a tokenizer that has no chat template, and
+        for a conversation that the template cannot hold.
     """
     check_template(name, system_prompt)
+    if not isinstance(problem, str) and name != "chat":
+        raise InputError(
+            f"The problem is a conversation of {len(problem)} messages, for which the prompt template {name!r} has no "
+            "place; write prompt_template: chat."
+        )
     if name == "qwen_math":
         # str.replace, not str.format: the system text and the problem may hold braces (\boxed{}).
         system = QWEN_MATH_SYSTEM if system_prompt is None else system_prompt
@@ -66,15 +73,21 @@ def render_prompt(
     return _render_chat(problem, system_prompt, tokenizer, chat_template_kwargs or {})
 
 
-def _render_chat(problem: str, system_prompt: str | None, tokenizer: Any, kwargs: Mapping[str, Any]) -> str:
+def _render_chat(problem: str | Messages, system_prompt: str | None, tokenizer: Any, kwargs: Mapping[str, Any]) -> str:
     if tokenizer is None or not getattr(tokenizer, "chat_template", None):
         raise InputError(
             f"prompt_template is 'chat', but the tokenizer {getattr(tokenizer, 'name_or_path', None)!r} has no chat "
             "template; write prompt_template: qwen_math, r1 or plain, or use an instruction-tuned model."
         )
-    messages = [{"role": "system", "content": system_prompt}] if system_prompt is not None else []
-    messages.append({"role": "user", "content": problem})
-    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, **kwargs)
+    turns = [{"role": "user", "content": problem}] if isinstance(problem, str) else [dict(turn) for turn in problem]
+    if system_prompt is not None:
+        if turns[0]["role"] == "system":
+            raise InputError(
+                f"The problem is a conversation with a system message of its own ({turns[0]['content']!r}), and "
+                f"system_prompt is {system_prompt!r}; drop system_prompt."
+            )
+        turns.insert(0, {"role": "system", "content": system_prompt})
+    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, **kwargs)
     # The trainer tokenizes the text again, and a tokenizer that prepends its own start token would then write it twice.
     start = tokenizer.bos_token
     if start and text.startswith(start) and tokenizer("x")["input_ids"][:1] == [tokenizer.bos_token_id]:

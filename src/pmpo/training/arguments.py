@@ -1,16 +1,17 @@
 """What `pmpo train` can be told, and how a YAML file plus flags become it.
 
-Three dataclasses share one flat space of names: `RunArguments` below (data, prompts, rewards, this run), TRL's
+Three dataclasses share one flat space of names: `RunArguments` (data, prompts, rewards, this run), TRL's
 `ModelConfig` (the model, LoRA, quantisation) and `PMPOConfig` (the objective and everything of TRL's GRPOConfig).
 """
 
 import argparse
 import os
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pmpo.tasks.errors import InputError, nearest
+from pmpo.training.run_arguments import RunArguments
 
 if TYPE_CHECKING:
     from trl import ModelConfig
@@ -20,84 +21,6 @@ if TYPE_CHECKING:
 DEFAULT_CONFIG = Path(__file__).with_name("default.yaml")
 RECORD_KEY = "record"
 """The key of a run's config.yaml under which facts about the run stand; not an argument, ignored when read back."""
-
-
-def _option(default: Any, text: str) -> Any:
-    return field(default=default, metadata={"help": text})
-
-
-@dataclass
-class RunArguments:
-    """Data, prompts, rewards and bookkeeping of one run. Units: lengths in tokens, sizes in problems."""
-
-    dataset: str = _option(
-        "sums", "'sums' (built in), a .jsonl/.json/.parquet/.csv file, a saved data set's folder, or a hub id."
-    )
-    dataset_config: str | None = _option(None, "Configuration of a hub data set, such as 'main'.")
-    dataset_split: str = _option("train", "Split to train on (hub data sets and saved DatasetDicts).")
-    problem_column: str = _option("problem", "Column with the problem's text.")
-    answer_column: str | None = _option("answer", "Column with the reference answer.")
-    eval_dataset: str | None = _option(
-        None, "Held-out problems, like dataset; by default eval_size problems are held out of dataset."
-    )
-    eval_dataset_split: str = _option("test", "Split of eval_dataset.")
-    eval_size: int = _option(256, "Held-out problems that pass@1 is measured on; 0 measures none.")
-    split_seed: int = _option(0, "Seed of the choice of held-out problems.")
-    eval_max_completion_length: int | None = _option(
-        None, "Longest held-out completion; by default max_completion_length."
-    )
-    eval_temperature: float = _option(0.0, "Temperature of held-out completions; 0 is greedy.")
-    eval_batch_size: int = _option(64, "Held-out prompts generated together, per process.")
-    pass_at_1_every: int = _option(0, "Optimiser steps between held-out pass@1 measurements; 0: before and after only.")
-    pass_at_1_target: float | None = _option(
-        None, "Held-out pass@1 that the run should reach; the end of the run says whether it did."
-    )
-    pass_reward: float = _option(1.0, "A completion passes when its (first) reward is at least this.")
-    prompt_template: str = _option("plain", "qwen_math, r1, plain, or chat (the tokenizer's own chat template).")
-    system_prompt: str | None = _option(None, "System text for the templates qwen_math and chat.")
-    problem_suffix: str | None = _option(None, "Text put after every problem, before the template is applied.")
-    reward: list[str] | None = field(
-        default=None,
-        metadata={
-            "help": "math_verify, sums, module:function or path/to/file.py:function; several are added up (see "
-            "reward_weights), and the first decides pass@1. By default sums for sums, else math_verify."
-        },
-    )
-    init_from_scratch: bool = _option(
-        False, "Train a small new Qwen2 with a tokenizer trained on the data set's text; no model is loaded."
-    )
-    scratch_hidden_size: int = _option(128, "Width of the model made by init_from_scratch.")
-    scratch_layers: int = _option(3, "Its layers.")
-    scratch_heads: int = _option(4, "Its attention heads; must divide scratch_hidden_size.")
-    scratch_vocab_size: int = _option(2048, "Largest number of tokens of its tokenizer.")
-    scratch_context: int = _option(1024, "Its context, tokens.")
-    num_processes: int | None = _option(
-        None, "Processes that the batch numbers are meant for; a run with another number is refused."
-    )
-    samples_to_keep: int = _option(16, "Held-out problems whose completions go to samples.jsonl, before and after.")
-    dry_run: bool = _option(False, "Resolve everything but the weights, print the plan, and stop.")
-    progress: str = _option("auto", "auto (a live display on a terminal, else lines), live, lines or off.")
-
-    def __post_init__(self) -> None:
-        if isinstance(self.reward, str):  # a YAML file may give one name without brackets
-            self.reward = [self.reward]
-        if self.reward is None:
-            self.reward = ["sums" if self.dataset == "sums" else "math_verify"]
-        if self.progress not in ("auto", "live", "lines", "off"):
-            raise InputError(f"progress is {self.progress!r}; write auto, live, lines or off.")
-        for name in ("eval_batch_size", "scratch_layers", "scratch_heads", "scratch_hidden_size", "scratch_context"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; write a number of at least 1.")
-        for name in ("eval_size", "pass_at_1_every", "samples_to_keep"):
-            if getattr(self, name) < 0:
-                raise InputError(f"{name} is {getattr(self, name)}; write 0 for none, or a positive number.")
-        if not 0.0 <= self.eval_temperature < float("inf"):
-            raise InputError(f"eval_temperature is {self.eval_temperature}; write 0 (greedy) or a positive number.")
-        if self.init_from_scratch and self.scratch_hidden_size % (2 * self.scratch_heads):
-            raise InputError(
-                f"scratch_hidden_size={self.scratch_hidden_size} cannot be cut into scratch_heads={self.scratch_heads} "
-                f"heads of even width; write for example scratch_hidden_size={32 * self.scratch_heads}."
-            )
 
 
 @dataclass(frozen=True)
@@ -173,7 +96,7 @@ def _read_config(arguments: list[str]) -> dict[str, Any]:
 
 
 def _names_own_data_or_model(arguments: list[str]) -> bool:
-    own = ("dataset", "model_name_or_path", "init_from_scratch")
+    own = ("task", "dataset", "model_name_or_path", "init_from_scratch")
     return any(argument.lstrip("-").split("=")[0].replace("-", "_") in own for argument in arguments)
 
 

@@ -1,21 +1,20 @@
 """The problems of a run: loaded, split, rendered as prompts, and measured against the model's context."""
 
+import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pmpo.tasks.errors import InputError
-from pmpo.tasks.problems import HubUnreachableError, ProblemSource, load_problems
-from pmpo.tasks.sums import sample_sums
+from pmpo.tasks.problems import HubUnreachableError, ProblemSource, load_problems, table
+from pmpo.tasks.registry import get_task
+from pmpo.tasks.task import Problem, Task
 from pmpo.tasks.templates import render_prompt
 from pmpo.training.arguments import RunArguments
 
 if TYPE_CHECKING:
     from datasets import Dataset
-
-SUMS_TRAIN = 8192
-"""Training problems of the built-in task."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +50,14 @@ def load(run: RunArguments) -> Problems:
     Raises: InputError as `load_problems` does, and when eval_size leaves nothing to train on. In a dry run a hub data
         set that cannot be fetched becomes an entry of `unchecked`.
     """
-    if run.dataset == "sums":
-        train = _sums("train", SUMS_TRAIN, run)
-        held_out = _sums("test", run.eval_size, run) if run.eval_size else None
-        return Problems(train, held_out, range(1, SUMS_TRAIN + 1), range(1, run.eval_size + 1))
+    task = get_task(run.task) if run.task is not None else None
+    if task is not None and task.endless and run.dataset is None:
+        return _made(task, run)
     try:
-        whole = load_problems(_source(run, run.dataset, run.dataset_config, run.dataset_split))
+        whole = _load(run, task, run.dataset, run.dataset_config, run.dataset_split)
         other = None
         if run.eval_dataset is not None and run.eval_size:
-            other = load_problems(_source(run, run.eval_dataset, None, run.eval_dataset_split))
+            other = _load(run, task, run.eval_dataset, None, run.eval_dataset_split)
     except HubUnreachableError as error:
         if not run.dry_run:
             raise
@@ -70,15 +68,36 @@ def load(run: RunArguments) -> Problems:
     return _selected(whole, range(len(whole)), other, rows)
 
 
-def _sums(split: Any, count: int, run: RunArguments) -> "Dataset":
-    from datasets import Dataset
+def _made(task: Task, run: RunArguments) -> Problems:
+    """Problems that the task makes itself; its two splits share none."""
+    train = task.load(None, split="train", limit=run.task_size, seed=run.split_seed)
+    held_out = task.load(None, split="test", limit=run.eval_size, seed=run.split_seed) if run.eval_size else []
+    return Problems(
+        _as_dataset(task, train),
+        _as_dataset(task, held_out) if held_out else None,
+        range(1, len(train) + 1),
+        range(1, len(held_out) + 1),
+    )
 
-    problems = sample_sums(split, count, seed=run.split_seed)
-    return Dataset.from_dict({"prompt": [p.prompt for p in problems], "answer": [p.answer for p in problems]})
+
+def _load(run: RunArguments, task: Task | None, location: str | None, config: str | None, split: str) -> "Dataset":
+    """The problems of the run's task, or of any data set with its own columns."""
+    if task is None:
+        return load_problems(ProblemSource(str(location), config, split, run.problem_column, run.answer_column))
+    return _as_dataset(task, task.load(location, split="test" if split == "test" else "train", seed=run.split_seed))
 
 
-def _source(run: RunArguments, location: str, config: str | None, split: str) -> ProblemSource:
-    return ProblemSource(location, config, split, run.problem_column, run.answer_column)
+def _as_dataset(task: Task, problems: Sequence[Problem]) -> "Dataset":
+    rows = [
+        {"prompt": task.prompt(problem), "answer": _as_column(problem.answer), "level": problem.level}
+        for problem in problems
+    ]
+    return table(rows)
+
+
+def _as_column(answer: Any) -> Any:
+    """A structured reference as JSON text, which the graders read as well: a table's columns have one type."""
+    return json.dumps(answer, ensure_ascii=False, sort_keys=True) if isinstance(answer, dict) else answer
 
 
 def _draw(count: int, size: int, seed: int) -> list[int]:
@@ -103,7 +122,7 @@ def _split(whole: "Dataset", run: RunArguments) -> Problems:
         return Problems(whole, None, range(1, len(whole) + 1))
     if run.eval_size >= len(whole):
         raise InputError(
-            f"eval_size={run.eval_size} would hold out all {len(whole)} problems of {run.dataset}; write eval_size="
+            f"eval_size={run.eval_size} would hold out all {len(whole)} problems of {run.data_name}; write eval_size="
             f"{max(1, len(whole) // 10)}, or name an eval_dataset."
         )
     held_out = _draw(len(whole), run.eval_size, run.split_seed)
@@ -111,7 +130,7 @@ def _split(whole: "Dataset", run: RunArguments) -> Problems:
     seen = {prompts[row] for row in held_out}
     train = [row for row, prompt in enumerate(prompts) if prompt not in seen]
     if not train:
-        raise InputError(f"Every problem of {run.dataset} repeats a held-out one, so none is left to train on.")
+        raise InputError(f"Every problem of {run.data_name} repeats a held-out one, so none is left to train on.")
     return _selected(whole, train, whole, held_out)
 
 

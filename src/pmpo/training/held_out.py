@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback
 
-from pmpo.evaluation.pass_at_1 import PassAt1, pass_at_1
+from pmpo.evaluation.generation import Completion, Sampling
+from pmpo.evaluation.in_process import InProcessGenerator
+from pmpo.tasks.checked_reward import CheckedReward
 from pmpo.tasks.files import read_json_lines, write_json_lines
-from pmpo.tasks.rewards import CheckedReward
+from pmpo.tasks.graded_reward import GradedReward
+from pmpo.tasks.graders.verdict import STATUSES, UNDECIDED
+from pmpo.tasks.tolerant_reward import TolerantReward
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -47,13 +51,26 @@ class HeldOutSettings:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Pass@1 at one optimiser step. `n_ungraded` completions got no reward and are left out of `value`."""
+    """Pass@1 at one optimiser step, one completion a problem.
+
+    Attributes:
+        value: share of the problems solved, 0..1; an undecided completion (its grading was cut short, or gave no
+            reward) counts as not solved. NaN when all are undecided.
+        standard_error: of `value` as an estimate over problems.
+        n_ungraded: undecided completions.
+        statuses: how many completions had each status of `pmpo.tasks.graders.verdict`.
+        response_tokens: mean length of a completion.
+        truncated: share of the completions that the length limit cut off, 0..1.
+    """
 
     step: int
     value: float
     standard_error: float
     n_problems: int
     n_ungraded: int
+    statuses: dict[str, int] = field(default_factory=dict)
+    response_tokens: float | None = None
+    truncated: float | None = None
 
 
 @dataclass
@@ -66,6 +83,7 @@ class HeldOutCallback(TrainerCallback):
     folder: Path
     report: Report
     trainer: "PMPOTrainer | None" = None
+    stopped: Callable[[], bool] = lambda: False  # whether the run is being ended early, with no time to measure
     measurements: list[Measurement] = field(default_factory=list)
     _samples: list[dict[str, Any]] = field(default_factory=list)
 
@@ -87,6 +105,8 @@ class HeldOutCallback(TrainerCallback):
             self.trainer._metrics["train"]["held_out/pass_at_1"].append(measured.value)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self.stopped():
+            return
         if not self.measurements or self.measurements[-1].step != state.global_step:
             self.measure(state.global_step)
 
@@ -103,10 +123,11 @@ class HeldOutCallback(TrainerCallback):
         share = -(-len(rows) // world)
         own = [rows[i] if i < len(rows) else rows[0] for i in range(rank * share, (rank + 1) * share)]
         with unwrap_model_for_generation(trainer.model_wrapped, accelerator) as model:
-            result = self._pass_at_1(model, trainer.processing_class, own)
-        gathered = gather_object(list(zip(own, result.completions[0], result.grades[0], strict=True)))
-        by_row = {row: (completion, grade) for row, completion, grade in gathered}
-        measured = _summarise(step, [by_row[row][1] for row in rows])
+            completions = self._generate(model, own)
+        statuses = self._statuses(own, [completion.text for completion in completions])
+        gathered = gather_object(list(zip(own, completions, statuses, strict=True)))
+        by_row = {row: (completion, status) for row, completion, status in gathered}
+        measured = _summarise(step, [by_row[row] for row in rows])
         self.measurements.append(measured)
         if accelerator.is_main_process:
             self._keep_samples(step, by_row)
@@ -114,57 +135,63 @@ class HeldOutCallback(TrainerCallback):
         self.report(step, measured.value, measured.standard_error)
         return measured
 
-    def _pass_at_1(self, model: Any, tokenizer: Any, rows: list[int]) -> PassAt1:
+    def _generate(self, model: Any, rows: list[int]) -> list[Completion]:
+        settings = self.settings
+        generator = InProcessGenerator(model, self.trainer.processing_class, settings.batch_size)
+        sampling = Sampling(settings.max_new_tokens, settings.temperature)
+        seed = settings.seed + self.trainer.accelerator.process_index
+        return generator.generate(self.problems.select(rows)["prompt"], sampling, seed)
+
+    def _statuses(self, rows: list[int], completions: list[str]) -> list[str]:
+        """A grader's own statuses; of any other reward function "correct", "wrong", and "error" for no reward."""
         columns = self.problems.select(rows).to_dict()
         prompts = columns.pop("prompt")
-
-        def grade(completions: list[str]) -> list[float | None]:
-            rewards = self.reward(
-                prompts=prompts,
-                completions=completions,
-                completion_ids=[tokenizer(text)["input_ids"] for text in completions],
-                trainer_state=self.trainer.state,
-                log_extra=lambda column, values: None,
-                log_metric=lambda name, value: None,
-                **columns,
-            )
-            return [None if r is None else float(r >= self.settings.pass_reward) for r in rewards]
-
-        return pass_at_1(
-            model,
-            tokenizer,
-            prompts,
-            grade,
-            max_new_tokens=self.settings.max_new_tokens,
-            batch_size=self.settings.batch_size,
-            temperature=self.settings.temperature,
-            seed=self.settings.seed + self.trainer.accelerator.process_index,
+        if isinstance(self.reward.function, GradedReward):
+            return [grade.status for grade in self.reward.function.grades(completions, **columns)]
+        tokenizer = self.trainer.processing_class
+        rewards = TolerantReward(self.reward, self.trainer.args.max_failed_rewards)(
+            prompts=prompts,
+            completions=completions,
+            completion_ids=[tokenizer(text)["input_ids"] for text in completions],
+            trainer_state=self.trainer.state,
+            log_extra=lambda column, values: None,
+            log_metric=lambda name, value: None,
+            **columns,
         )
+        return ["error" if r is None else "correct" if r >= self.settings.pass_reward else "wrong" for r in rewards]
 
-    def _keep_samples(self, step: int, by_row: dict[int, tuple[str, float | None]]) -> None:
+    def _keep_samples(self, step: int, by_row: dict[int, tuple[Completion, str]]) -> None:
         """Remember the completions of the first measurement and of the newest one."""
         first = self._samples[0]["step"] if self._samples else step
         self._samples = [row for row in self._samples if row["step"] == first and first != step]
         for row in range(min(self.settings.samples_to_keep, len(self.problems))):
-            problem, (completion, grade) = self.problems[row], by_row[row]
-            sample = {"step": step, "prompt": problem["prompt"], "completion": completion}
-            self._samples.append({**sample, "answer": problem.get("answer"), "passed": grade})
+            problem, (completion, status) = self.problems[row], by_row[row]
+            sample = {"step": step, "prompt": problem["prompt"], "completion": completion.text}
+            self._samples.append({**sample, "answer": problem.get("answer"), "status": status})
         write_json_lines(self.folder / "samples.jsonl", self._samples)
 
 
-def _summarise(step: int, grades: list[float | None]) -> Measurement:
-    graded = [grade for grade in grades if grade is not None]
-    n = len(graded)
-    value = sum(graded) / n if n else float("nan")
-    # Of a share over n problems; every grade is 0 or 1 here.
+def _summarise(step: int, graded: list[tuple[Completion, str]]) -> Measurement:
+    statuses = [status for _, status in graded]
+    n, undecided = len(statuses), sum(status in UNDECIDED for status in statuses)
+    value = statuses.count("correct") / n if undecided < n else float("nan")
+    # Of a share over n problems; every completion is solved or not.
     error = (value * (1 - value) / (n - 1)) ** 0.5 if n > 1 else float("nan")
-    return Measurement(step, value, error, len(grades), len(grades) - n)
+    return Measurement(
+        step=step,
+        value=value,
+        standard_error=error,
+        n_problems=n,
+        n_ungraded=undecided,
+        statuses={status: statuses.count(status) for status in STATUSES if status in statuses},
+        response_tokens=sum(completion.tokens for completion, _ in graded) / n,
+        truncated=sum(completion.truncated for completion, _ in graded) / n,
+    )
 
 
 def _from_row(row: dict[str, Any]) -> Measurement:
     nan = float("nan")
-    numbers = {k: nan if row[k] is None else row[k] for k in ("value", "standard_error")}
-    return Measurement(row["step"], numbers["value"], numbers["standard_error"], row["n_problems"], row["n_ungraded"])
+    return Measurement(**{**row, **{k: nan for k in ("value", "standard_error") if row[k] is None}})
 
 
 def load_measurements(folder: Path) -> list[Measurement]:

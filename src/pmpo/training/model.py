@@ -48,7 +48,7 @@ def resolve(settings: Settings, texts: list[str]) -> ModelSource:
         return _from_scratch(settings, texts)
     if name is not None:
         return _from_pretrained(name, settings)
-    if run.dataset != "sums":
+    if run.task != "sums":
         raise InputError(
             "No model is named: write --model_name_or_path with a folder or hub id, or --init_from_scratch for a small "
             "new model. (The built-in base model knows sums only.)"

@@ -131,7 +131,7 @@ def make_plan(
         objective=args.objective,
         objective_text=args.resolved_objective.describe(),
         model=model,
-        dataset=run.dataset,
+        dataset=run.data_name,
         train_problems=sizes[0],
         held_out_problems=sizes[1],
         processes=processes,

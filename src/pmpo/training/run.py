@@ -13,8 +13,11 @@ from safetensors import SafetensorError
 from transformers import PrinterCallback, ProgressCallback, TrainerState
 
 from pmpo.integrations.trl import PMPOTrainer
+from pmpo.tasks.checked_reward import CheckedReward, try_reward
 from pmpo.tasks.errors import InputError
-from pmpo.tasks.rewards import CheckedReward, load_reward, try_reward
+from pmpo.tasks.graded_reward import GradedReward
+from pmpo.tasks.preflight import preflight
+from pmpo.tasks.rewards import GradingSettings, load_reward
 from pmpo.tasks.templates import check_template
 from pmpo.training import data, model, run_folder, summary
 from pmpo.training.arguments import Settings
@@ -22,6 +25,7 @@ from pmpo.training.batch_arithmetic import check_alignment, check_processes
 from pmpo.training.held_out import HeldOutCallback, HeldOutSettings
 from pmpo.training.plan import Plan, make_plan
 from pmpo.training.progress import Progress, choose_style, hush
+from pmpo.training.signals import StopOnSignal, StoppedBySignalError
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,17 @@ def run(settings: Settings, console: Console | None = None) -> summary.Summary |
     if settings.run.dry_run:
         return None
     _claim_folder(settings, prepared)
+    with run_folder.locked(prepared.folder) if main else contextlib.nullcontext():
+        return _run(settings, prepared, progress, console, started)
+
+
+def _run(
+    settings: Settings, prepared: _Prepared, progress: Progress, console: Console, started: float
+) -> summary.Summary | None:
     held_out = _train(settings, prepared, progress)
     # Finishes the trackers and, with several processes, their group: one left open can abort the process as it exits.
     held_out.trainer.end()
-    if not main:
+    if settings.training.process_index != 0:
         return None
     result = summary.summarise(settings, prepared.plan, held_out.trainer.state, held_out.measurements, started)
     summary.write(prepared.folder, result)
@@ -74,9 +85,11 @@ def _prepare(settings: Settings) -> _Prepared:
     folder = run_folder.choose_folder(settings)
     args.output_dir = str(folder)
     run_folder.check_folder(folder, run_folder.resume_point(args.resume_from_checkpoint) is not None)
-    rewards = [load_reward(name) for name in run.reward]
+    grading = GradingSettings(run.status_rewards, run.grader_options, run.grader_timeout)
+    rewards = [load_reward(name, grading, run.task) for name in run.reward]
     problems = data.load(run)
     if problems.train is not None:
+        _check_golds(rewards, problems, run.max_unreadable_golds)
         for reward in rewards:
             try_reward(reward, [problems.train[i] for i in range(min(2, len(problems.train)))], TrainerState())
     source = model.resolve(settings, problems.texts())
@@ -84,6 +97,17 @@ def _prepare(settings: Settings) -> _Prepared:
     unchecked = (*problems.unchecked, *source.unchecked)
     plan = make_plan(settings, folder, source.name, problems.sizes, longest, unchecked)
     return _Prepared(problems, rewards, source, folder, plan)
+
+
+def _check_golds(rewards: list[CheckedReward], problems: data.Problems, max_unreadable: float) -> None:
+    """Refuse references that a grader cannot read: each would cost every completion of its problem its reward."""
+    for reward in rewards:
+        graded = reward.function
+        if isinstance(graded, GradedReward):
+            datasets = [d for d in (problems.train, problems.held_out) if d is not None]
+            golds = [gold for dataset in datasets for gold in dataset[graded.column]]
+            grader = graded.grader
+            preflight(grader.kind, golds, grader.options, max_unreadable_share=max_unreadable)
 
 
 def _rendered(
@@ -96,8 +120,8 @@ def _rendered(
     parts: list[Any] = []
     longest = 0
     for dataset, rows, completion, name in (
-        (problems.train, problems.train_rows, args.max_completion_length or 1, run.dataset),
-        (problems.held_out, problems.held_out_rows, _eval_length(settings), run.eval_dataset or run.dataset),
+        (problems.train, problems.train_rows, args.max_completion_length or 1, run.data_name),
+        (problems.held_out, problems.held_out_rows, _eval_length(settings), run.eval_dataset or run.data_name),
     ):
         if dataset is not None:
             dataset = data.render(dataset, run, source.tokenizer, args.chat_template_kwargs)
@@ -139,6 +163,9 @@ def _train(settings: Settings, prepared: _Prepared, progress: Progress) -> HeldO
             run_folder.release(prepared.folder)
         raise
     callback.trainer = trainer
+    stop = StopOnSignal(trainer.accelerator, progress.note)
+    callback.stopped = lambda: stop.received is not None
+    trainer.add_callback(stop)
     for noisy in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(noisy)
     if prepared.problems.held_out is not None:
@@ -148,6 +175,10 @@ def _train(settings: Settings, prepared: _Prepared, progress: Progress) -> HeldO
         trainer.train(resume_from_checkpoint=run_folder.resume_point(args.resume_from_checkpoint))
     finally:
         progress.close()
+        stop.restore()
+    if stop.exit_status is not None:
+        trainer.end()
+        raise StoppedBySignalError(stop.exit_status, prepared.folder, trainer.state.global_step)
     trainer.save_model(str(prepared.folder / "model"))
     return callback
 

@@ -10,31 +10,55 @@ checkpoint-*     the trainer's checkpoints; `model/` the final model
 """
 
 import contextlib
+import fcntl
 import os
-import platform
+import re
 import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from pmpo.tasks.errors import InputError
 from pmpo.tasks.files import plain, write_whole
+from pmpo.tasks.versions import library_versions
 from pmpo.training.arguments import RECORD_KEY, Settings
+from pmpo.training.run_arguments import RunArguments
 
 _MARKS = ("config.yaml", "metrics.jsonl", "summary.json", "held_out.jsonl")
 _SECRETS = ("hub_token", "push_to_hub_token")
-_PACKAGES = ("pmpo", "torch", "transformers", "trl", "accelerate", "datasets", "peft", "vllm", "math-verify")
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Only one run at a time in a folder; the lock goes with the process, however it ends.
+
+    Raises: InputError when another process is running in it.
+    """
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                f"Another run is going on in {folder}; wait for it, or give another --output_dir."
+            ) from error
+        yield
 
 
 def choose_folder(settings: Settings) -> Path:
     """The run's folder: the given one, or the first free of runs/<objective>-<data>, …-2, …-3."""
     if settings.output_dir_given:
         return Path(settings.training.output_dir)
-    stem = Path(settings.run.dataset).stem or "data"
+    stem = _stem(settings.run)
     base = Path("runs") / f"{settings.training.objective}-{stem}"
     candidates = [base, *(base.with_name(f"{base.name}-{n}") for n in range(2, 10_000))]
     return next(path for path in candidates if not run_in(path))
+
+
+def _stem(run: RunArguments) -> str:
+    """The data's name as a part of a folder's: "gsm8k", "math500", "chain_sum"."""
+    name = run.task.partition(",")[0] if run.task is not None else Path(str(run.dataset)).stem
+    return re.sub(r"[^\w.-]+", "-", name) or "data"
 
 
 def run_in(folder: Path) -> list[str]:
@@ -81,7 +105,7 @@ def write_config(folder: Path, settings: Settings, plan: dict[str, Any]) -> None
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": settings.training.seed,
         "plan": plain(plan),
-        "versions": versions(),
+        "versions": library_versions(),
     }
     text = (
         "# Every argument of this run, defaults included. To run it again:\n"
@@ -95,16 +119,8 @@ def write_config(folder: Path, settings: Settings, plan: dict[str, Any]) -> None
 
 def release(folder: Path) -> None:
     """Undo a claim before which nothing was trained, so that the corrected command can use the same folder."""
-    (folder / "config.yaml").unlink(missing_ok=True)
+    for name in ("config.yaml", ".lock"):
+        (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / "scratch_model", ignore_errors=True)
     with contextlib.suppress(OSError):  # somebody keeps other files there
         folder.rmdir()
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide the result; those not installed are left out."""
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[package] = metadata.version(package)
-    return found

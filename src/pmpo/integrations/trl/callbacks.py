@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import TrainerCallback
 
+from pmpo.integrations.trl.nonfinite import drop_lines_after
+
 if TYPE_CHECKING:
     from pmpo.integrations.trl.trainer import PMPOTrainer
 
@@ -25,6 +27,11 @@ class MetricsLog(TrainerCallback):
     def __init__(self, trainer: PMPOTrainer) -> None:
         self.trainer = trainer
         self.path = Path(trainer.args.output_dir) / "metrics.jsonl"
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """A resumed run continues the log from its checkpoint: later lines are about to be written again."""
+        if state.is_world_process_zero and state.global_step > 0:
+            drop_lines_after(self.path, state.global_step)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
         """One line per event, written and flushed at once; NaN becomes null."""
@@ -65,11 +72,14 @@ class NonFiniteGuard(TrainerCallback):
         bad_anywhere, skip = trainer.accelerator.reduce(flags.to(trainer.accelerator.device), reduction="sum").tolist()
         finite = not bad_anywhere
         if finite and not skip:
+            trainer.nonfinite_in_a_row = 0
             return
+        if not skip:
+            trainer._offender = "every loss of the step was finite"
         if not finite and args.on_nonfinite == "raise":
-            raise trainer.nonfinite_error("gradient", "every loss of the step was finite")
+            raise trainer.nonfinite_error("gradient", trainer._offender)
         kwargs["optimizer"].zero_grad(set_to_none=True)
-        trainer.count_skipped_step()
+        trainer.count_skipped_step("loss" if skip else "gradient")
 
 
 def _plain(value: Any) -> Any:

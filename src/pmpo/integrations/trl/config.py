@@ -61,7 +61,22 @@ class PMPOConfig(GRPOConfig):
     exponent_start: float | None = _option(None, "scheduled: p at the start of training (2).")
     exponent_end: float | None = _option(None, "scheduled: p at the end of training (-2).")
     exponent_schedule: str | None = _option(None, "scheduled: linear, cosine or step.")
-    on_nonfinite: str = _option("raise", "A NaN or infinite loss or gradient: raise, or skip the step and count it.")
+    on_nonfinite: str | None = _option(
+        None,
+        "A NaN or infinite loss or gradient: skip the step and count it, or raise. Default: skip; raise with fp16 and "
+        "DeepSpeed, which take the step themselves.",
+    )
+    max_nonfinite_steps: int = _option(5, "Skipped steps in a row after which the run stops and shows the batch.")
+    max_failed_rewards: float = _option(
+        0.1, "Share of a batch's rewards, 0..1, that a reward function may fail to give before the run stops."
+    )
+    on_save_error: str = _option(
+        "stop", "A checkpoint that cannot be written (a full disk): stop the run, or continue without it."
+    )
+    allow_change: list[str] | None = field(
+        default=None,
+        metadata={"help": "Settings that may differ from the checkpoint's when resuming, by name; all allows any."},
+    )
     beta: float | None = _option(None, "KL coefficient towards the reference model. Default: the objective's.")
     scale_rewards: str | None = _option(None, "TRL's spelling of `advantage`: group, none or batch.")
     use_bias_correction_kl: bool | None = _option(
@@ -73,8 +88,16 @@ class PMPOConfig(GRPOConfig):
     def __post_init__(self) -> None:
         self._given = {name: getattr(self, name) for name in _DERIVED}
         self._refuse_other_losses()
+        if self.on_nonfinite is None:
+            self.on_nonfinite = "raise" if self.fp16 or self.deepspeed else "skip"
         if self.on_nonfinite not in ("raise", "skip"):
             raise ValueError(unknown_name("on_nonfinite", self.on_nonfinite, ("raise", "skip")))
+        if self.max_nonfinite_steps < 1:
+            raise ValueError(f"max_nonfinite_steps is {self.max_nonfinite_steps}; write a number of at least 1.")
+        if not 0.0 <= self.max_failed_rewards <= 1.0:
+            raise ValueError(f"max_failed_rewards is {self.max_failed_rewards}; write a share, 0..1.")
+        if self.on_save_error not in ("stop", "continue"):
+            raise ValueError(unknown_name("on_save_error", self.on_save_error, ("stop", "continue")))
         if self.generation_batch_size is None and self.steps_per_generation is None:
             self.steps_per_generation = UPDATES_PER_GENERATION * self.gradient_accumulation_steps
         self._apply_objective()

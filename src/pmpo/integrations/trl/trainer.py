@@ -7,6 +7,7 @@ the policy term and the KL penalty are `pmpo.policy_loss`. The reasons are in do
 
 from __future__ import annotations
 
+import inspect
 import textwrap
 import warnings
 from collections import defaultdict
@@ -14,24 +15,23 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from trl import GRPOTrainer
 from trl.trainer.utils import get_config_model_id
 
 from pmpo.integrations.trl import metrics as reduction
 from pmpo.integrations.trl.batch_facts import one_update_warning, range_warning, reward_facts
 from pmpo.integrations.trl.callbacks import MetricsLog, NonFiniteGuard
 from pmpo.integrations.trl.config import PMPOConfig
+from pmpo.integrations.trl.nonfinite import NonFiniteLossError, describe_batch, dump_batch
+from pmpo.integrations.trl.saving import WholeCheckpoints
 from pmpo.objective.advantages import group_advantages
 from pmpo.objective.batch import BatchContext
 from pmpo.objective.policy_loss import PolicyLoss, policy_loss
 from pmpo.objective.presets import Objective
+from pmpo.tasks.checked_reward import CheckedReward
+from pmpo.tasks.tolerant_reward import TolerantReward
 
 
-class NonFiniteLossError(RuntimeError):
-    """A NaN or infinite loss or gradient, with the completion it came from."""
-
-
-class PMPOTrainer(GRPOTrainer):
+class PMPOTrainer(WholeCheckpoints):
     """Trains a causal language model with any objective of the family.
 
     Args:
@@ -83,22 +83,43 @@ class PMPOTrainer(GRPOTrainer):
         self._histogram: tuple[dict[str, Any] | None, list[float]] = (None, [])
         self._slice_tokens: Tensor | None = None
         self.skip_step = False
-        self.skipped_steps = 0
+        self.skipped_steps = self.nonfinite_in_a_row = 0
+        self._offender = "every loss of the step was finite"
         self._warned_of_range = False
+        self.reward_funcs = [self._tolerant(function) for function in self.reward_funcs]
         self.add_callback(MetricsLog(self))
         self.add_callback(NonFiniteGuard(self))
         warning = one_update_warning(args)
         if warning is not None and self.accelerator.is_main_process:
             warnings.warn(warning, stacklevel=2)
 
+    def _tolerant(self, function: Any) -> Any:
+        """A Python function with single failures made missing rewards; reward models and coroutines as they are."""
+        if isinstance(function, torch.nn.Module) or inspect.iscoroutinefunction(function):
+            return function
+        if not isinstance(function, CheckedReward):
+            function = CheckedReward(function, getattr(function, "__name__", type(function).__name__))
+        return TolerantReward(function, self.args.max_failed_rewards)
+
     # ---- facts of the generation batch -------------------------------------------------------------------------
 
     def _calculate_rewards(self, *args: Any, **kwargs: Any) -> Tensor:
         rewards_per_func: Tensor = super()._calculate_rewards(*args, **kwargs)
+        infinite = rewards_per_func.isinf()
+        if infinite.any():
+            rewards_per_func = rewards_per_func.masked_fill(infinite, torch.nan)  # one would zero its whole group
+            self._tell_of_infinite(infinite)
         weighted = rewards_per_func * self.reward_weights.to(rewards_per_func.device)
         missing = rewards_per_func.isnan().all(dim=1)
         self._rewards = weighted.nansum(dim=1).masked_fill(missing, torch.nan)  # of all ranks
         return rewards_per_func
+
+    def _tell_of_infinite(self, infinite: Tensor) -> None:
+        counts = infinite.sum(dim=0).tolist()
+        named = [f"{name} ({count})" for name, count in zip(self.reward_func_names, counts, strict=True) if count]
+        mode = "train" if self.model.training else "eval"
+        self._metrics[mode]["rewards/infinite"].append(float(sum(counts)))
+        warnings.warn(f"Infinite rewards, taken as no reward: {', '.join(named)}.", stacklevel=2)
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         """TRL's, with the facts of the generation batch that the objective may need."""
@@ -157,7 +178,7 @@ class PMPOTrainer(GRPOTrainer):
         self._log_diagnostics(result, mode)
         # Ranks sum in the mathematics, but DDP averages gradients.
         loss = result.loss * (self.accelerator.num_processes if mode == "train" else 1) + shared_terms
-        return self._guard(loss, result, inputs, mode)
+        return self._guard(loss, result, inputs, log_probs_BT)
 
     def _terms_besides_the_policy(self, model: Any, inputs: dict[str, Any]) -> Tensor:
         """Entropy bonus and MoE auxiliary loss by TRL's own code, on ratios of exactly 1 and advantages of 0."""
@@ -220,14 +241,17 @@ class PMPOTrainer(GRPOTrainer):
 
     # ---- what is not finite ------------------------------------------------------------------------------------
 
-    def _guard(self, loss: Tensor, result: PolicyLoss, inputs: dict[str, Any], mode: str) -> Tensor:
+    def _guard(self, loss: Tensor, result: PolicyLoss, inputs: dict[str, Any], log_probs_BT: Tensor) -> Tensor:
         """The loss, or 0 with zero gradients when this step is to be skipped; all ranks take the same way."""
+        mode = "train" if self.model.training else "eval"
         rows = result.diagnostics.nonfinite & result.diagnostics.active
         bad = rows.any() | ~loss.isfinite()
+        self._last_batch = (inputs, log_probs_BT.detach())
         if not self.accelerator.reduce(bad.float(), reduction="sum").item():
             return loss
+        self._offender = self._name_completion(rows, inputs)
         if self.args.on_nonfinite == "raise":
-            raise self.nonfinite_error("loss", self._name_completion(rows, inputs))
+            raise self.nonfinite_error("loss", self._offender)
         self._metrics[mode]["nonfinite/micro_batches"].append(1.0)
         self.skip_step = mode == "train"
         trainable = [p for p in self.model.parameters() if p.requires_grad]
@@ -243,17 +267,28 @@ class PMPOTrainer(GRPOTrainer):
         return f"completion {row} of the micro-batch, prompt {prompt[-200:]!r}, completion {completion[:200]!r}"
 
     def nonfinite_error(self, what: str, where: str) -> NonFiniteLossError:
-        """The error for a non-finite `what`, naming where it came from."""
+        """The error for a non-finite `what`, naming where it came from; the micro-batch goes to the run's folder."""
+        inputs, log_probs_BT = self._last_batch
+        sentence = describe_batch(inputs, log_probs_BT)
+        folder = dump_batch(self, inputs, f"{what}: {where}. {sentence}.")
+        row = f", {self.nonfinite_in_a_row} updates in a row" if self.nonfinite_in_a_row > 1 else ""
         return NonFiniteLossError(
-            f"Non-finite {what} at optimiser step {self.state.global_step}: {where}. The weights are those of the "
-            "last finite step. Lower learning_rate or max_grad_norm, or write on_nonfinite: skip to drop such steps."
+            f"Non-finite {what} at optimiser step {self.state.global_step}{row}: {where}. In the micro-batch: "
+            f"{sentence}; it is in {folder}. The weights are those of the last finite step. Lower learning_rate or "
+            + ("max_grad_norm." if self.nonfinite_in_a_row else "max_grad_norm, or write on_nonfinite: skip.")
         )
 
-    def count_skipped_step(self) -> None:
-        """Called by the guard when it has dropped the gradients of a step."""
+    def count_skipped_step(self, what: str) -> None:
+        """Called by the guard when it has dropped the gradients of a step.
+
+        Raises: NonFiniteLossError after `max_nonfinite_steps` in a row.
+        """
         self.skip_step = False
         self.skipped_steps += 1
+        self.nonfinite_in_a_row += 1
         self._metrics["train"]["nonfinite/skipped_steps"] = [float(self.skipped_steps)]
+        if self.nonfinite_in_a_row >= self.args.max_nonfinite_steps:
+            raise self.nonfinite_error(what, self._offender)
 
     # ---- metrics -----------------------------------------------------------------------------------------------
 

@@ -1,0 +1,286 @@
+"""The options of `pmpo eval`, from flags and a YAML file, and the settings that they make."""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from pmpo.tasks.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from pmpo.evaluation.settings import EvaluationSettings, PromptSettings
+
+_GREEDY_OR = "0 is greedy"
+
+
+class _Parser(argparse.ArgumentParser):
+    """Its errors are sentences, not two screens of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        known = [option for action in self._actions for option in action.option_strings]
+        word = next((part for part in message.split() if part.startswith("--")), "")
+        raise InputError(f"{message[0].upper()}{message[1:]}.{nearest(word, known) if word not in known else ''}")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every option; none has a default here, so that a file's values can be told from a flag's."""
+    made = _Parser(
+        prog="pmpo eval",
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+        description="Measure pass@1, avg@n, pass@k and maj@n of a model, each with a 95 %% interval. Everything is "
+        "kept in the output folder; the same command continues there after a kill.",
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=32, width=118),
+    )
+    add = made.add_argument
+    add("--config", metavar="FILE.yaml", help="options by name; flags win")
+    add("--model", "--model_name_or_path", dest="model", help="model folder or hub id; with a server, its name for it")
+    add("--output_dir", help="folder for everything (default: runs/eval-<model>)")
+    _add_data(made.add_argument_group("benchmarks and prompts").add_argument)
+    _add_sampling(made.add_argument_group("sampling").add_argument)
+    _add_backend(made.add_argument_group("generation and grading").add_argument)
+    add("--against", help="show published rows beside: grpo-paper, gmpo-paper, pmpo-paper or holderpo-paper")
+    add("--progress", help="auto (a live display on a terminal, else lines), live, lines or off")
+    return made
+
+
+def _add_data(add: Any) -> None:
+    add("--suite", help="math: aime24, amc, math500, minerva_math, olympiadbench")
+    add("--benchmark", nargs="+", metavar="NAME", help="tasks: gsm8k, aime25, sums, reasoning_gym:NAME, …")
+    add("--data", nargs="+", metavar="NAME=PATH", help="files, saved data sets or hub ids of benchmarks")
+    add("--data_dir", metavar="FOLDER", help="folder with <benchmark>.jsonl, .json, .parquet or .csv")
+    add("--limit", type=int, help="the first so many problems of every benchmark")
+    add("--prompt_template", help="qwen_math, r1, plain or chat (default: qwen_math for mathematics, else plain)")
+    add("--system_prompt", help="system text for qwen_math and chat")
+    add("--problem_suffix", help="text put after every problem, before the template is applied")
+    add("--chat_template_kwargs", metavar="JSON", help="for the chat template, such as '{\"enable_thinking\": false}'")
+
+
+def _add_sampling(add: Any) -> None:
+    add("--n", type=int, help="completions per problem [1]")
+    add("--k", help="the k of pass@k, such as 1,4,16 (default: 1, 2, 4, … n)")
+    add("--temperature", type=float, help=f"{_GREEDY_OR} [0]; papers sample at 0.6 with top_p 0.95")
+    add("--top_p", type=float, help="[1]")
+    add("--top_k", type=int, help="0 takes all tokens [0]")
+    add("--max_new_tokens", type=int, help="longest completion [3000]")
+    add("--seed", type=int, help="of the sampling, and of benchmarks that make their problems [0]")
+
+
+def _add_backend(add: Any) -> None:
+    add("--backend", help="hf, vllm, sglang, local-completions, local-chat-completions, openai-… [hf]")
+    add(
+        "--model_args", nargs="+", metavar="KEY=VALUE", help="for lm-eval's backend: base_url=…, tensor_parallel_size=2"
+    )
+    add(
+        "--tokenizer", help="folder or hub id, where it is not the model's; counts tokens and renders chats for servers"
+    )
+    add("--dtype", help="type of the weights: auto, bfloat16, float32, … [auto]")
+    add("--batch_size", type=int, help="prompts generated together (hf), requests at once (servers) [32]")
+    add("--chunk_size", type=int, help="completions between two writes to disk (hf: 4 batches, else 512)")
+    add("--timeout", type=float, help="seconds that grading one completion may take [5]")
+    add("--grader_options", metavar="JSON", help="rules of the graders, on top of the benchmarks' own")
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the command line asks for: the evaluation, where it goes, and how it is shown."""
+
+    settings: "EvaluationSettings"
+    folder: Path
+    against: str | None
+    progress: str
+
+
+def read(words: Sequence[str], command: str) -> Given:
+    """Everything as settings.
+
+    Raises: InputError for what the user can put right.
+    """
+    made = parser()
+    flags = vars(made.parse_args(list(words)))
+    values = {**_read_config(flags.pop("config"), made), **flags} if "config" in flags else flags
+    if not values.get("model"):
+        raise InputError("No model is named; write --model with a folder (such as runs/x/model) or a hub id.")
+    settings = _settings(values, command)
+    from pmpo.evaluation.progress import STYLES
+    from pmpo.evaluation.published import published
+
+    against, progress = values.get("against"), str(values.get("progress", "auto"))
+    if against is not None:
+        published(against, settings.data.benchmarks)
+    if progress not in STYLES:
+        raise InputError(f"progress is {progress!r}; write {', '.join(STYLES)}.")
+    return Given(settings, Path(values.get("output_dir") or _default_folder(settings.model)), against, progress)
+
+
+def _default_folder(model: str) -> Path:
+    """runs/eval-<model>; the folder above where the model's own is called "model", as in a run's folder."""
+    path = Path(model).expanduser()
+    name = path.absolute().parent.name if path.name in ("model", "", ".") else path.name
+    return Path("runs") / f"eval-{name}"
+
+
+def _read_config(location: str, made: argparse.ArgumentParser) -> dict[str, Any]:
+    import yaml
+
+    path = Path(location).expanduser()
+    if not path.is_file():
+        siblings = [p.name for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
+        raise InputError(f"There is no configuration file {path}.{nearest(path.name, siblings)}")
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(config, dict):
+        raise InputError(f"{path} must hold 'name: value' lines; it holds a {type(config).__name__}.")
+    types = {action.dest: action.type for action in made._actions if action.dest not in ("help", "config")}
+    config = {"model" if key == "model_name_or_path" else key: value for key, value in config.items()}
+    for key, value in config.items():
+        if key not in types:
+            raise InputError(f"The configuration file sets {key!r}, which is no option.{nearest(str(key), types)}")
+        config[key] = _typed(key, value, types[key])
+    return {key: value for key, value in config.items() if value is not None}
+
+
+def _typed(name: str, value: Any, kind: Any) -> Any:
+    if value is None or kind not in (int, float):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float) or (kind is int and value != int(value)):
+        raise InputError(
+            f"The configuration file sets {name} to {value!r}; write a{'n integer' if kind is int else ' number'}."
+        )
+    return kind(value)
+
+
+def _settings(values: Mapping[str, Any], command: str) -> "EvaluationSettings":
+    from pmpo.evaluation.backends import BackendSettings, parse_model_args
+    from pmpo.evaluation.generation import Sampling
+    from pmpo.evaluation.settings import DataSettings, EvaluationSettings, default_ks
+
+    benchmarks = _benchmarks(values)
+    n = values.get("n", 1)
+    prompt = _prompt(values, benchmarks)
+    backend = BackendSettings(
+        name=values.get("backend", "hf"),
+        model_args=parse_model_args(values.get("model_args")),
+        dtype=str(values.get("dtype", "auto")),
+        batch_size=values.get("batch_size", 32),
+    )
+    return EvaluationSettings(
+        model=str(values["model"]),
+        data=DataSettings(benchmarks, _files(values, benchmarks), values.get("limit")),
+        prompt=prompt,
+        sampling=Sampling(
+            max_new_tokens=values.get("max_new_tokens", 3000),
+            temperature=values.get("temperature", 0.0),
+            top_p=values.get("top_p", 1.0),
+            top_k=values.get("top_k", 0),
+        ),
+        backend=backend,
+        n=n,
+        ks=_ks(values["k"]) if "k" in values else default_ks(max(n, 1)),
+        seed=values.get("seed", 0),
+        tokenizer=values.get("tokenizer"),
+        chunk_size=values.get("chunk_size"),
+        grader_timeout=values.get("timeout", 5.0),
+        grader_options=_mapping("grader_options", values.get("grader_options")),
+        command=command,
+    )
+
+
+def _benchmarks(values: Mapping[str, Any]) -> tuple[str, ...]:
+    from pmpo.evaluation.settings import SUITES
+    from pmpo.tasks.registry import get_task
+
+    named = values.get("benchmark", [])
+    named = [named] if isinstance(named, str) else list(named)
+    suite = values.get("suite")
+    if suite is not None and suite not in SUITES:
+        raise InputError(f"There is no suite {suite!r}; write {', '.join(SUITES)}.{nearest(str(suite), SUITES)}")
+    benchmarks = tuple(dict.fromkeys([*SUITES.get(suite, ()), *map(str, named)]))
+    for name in benchmarks:
+        get_task(name)  # an unknown name is refused before anything else is looked at
+    return benchmarks
+
+
+def _prompt(values: Mapping[str, Any], benchmarks: Sequence[str]) -> "PromptSettings":
+    """The prompt settings; without a template, the one that suits all benchmarks."""
+    from pmpo.evaluation.backends import BACKENDS
+    from pmpo.evaluation.settings import PromptSettings
+    from pmpo.tasks.registry import get_task
+
+    template = values.get("prompt_template")
+    if template is None:
+        backend = BACKENDS.get(values.get("backend", "hf"))
+        fitting = {"qwen_math" if get_task(name).grader == "math" else "plain" for name in benchmarks}
+        if backend is not None and backend.chat:
+            fitting = {"chat"}
+        if len(fitting) > 1:
+            raise InputError(
+                "Some benchmarks are mathematics and some are not, so no prompt template suits all by default; write "
+                "--prompt_template with one of qwen_math, r1, plain, chat."
+            )
+        template = fitting.pop() if fitting else "plain"
+    kwargs = _mapping("chat_template_kwargs", values.get("chat_template_kwargs"))
+    return PromptSettings(str(template), values.get("system_prompt"), values.get("problem_suffix"), kwargs)
+
+
+def _files(values: Mapping[str, Any], benchmarks: Sequence[str]) -> dict[str, str]:
+    """Where each benchmark's problems are, of --data_dir and --data; the latter wins."""
+    files = _in_folder(Path(values["data_dir"]).expanduser(), benchmarks) if "data_dir" in values else {}
+    named = values.get("data", [])
+    if isinstance(named, Mapping):
+        return {**files, **{str(name): str(path) for name, path in named.items()}}
+    for word in [named] if isinstance(named, str) else named:
+        # The last "=": a benchmark's name may hold options, "math500,levels=3-5=FILE".
+        name, equals, path = str(word).rpartition("=")
+        if not equals or not name or not path:
+            raise InputError(f"--data holds {word!r}; write NAME=PATH, such as aime24=data/aime24.jsonl.")
+        files[name] = path
+    return files
+
+
+def _in_folder(folder: Path, benchmarks: Sequence[str]) -> dict[str, str]:
+    from pmpo.tasks.problems import SUFFIXES
+    from pmpo.tasks.registry import get_task
+
+    if not folder.is_dir():
+        raise InputError(f"There is no folder {folder} for --data_dir.")
+    files = {}
+    for name in benchmarks:
+        stem = name.partition(",")[0]
+        found = next(
+            (folder / f"{stem}{suffix}" for suffix in SUFFIXES if (folder / f"{stem}{suffix}").is_file()), None
+        )
+        if found is not None:
+            files[name] = str(found)
+        elif not get_task(name).endless:
+            present = sorted(path.stem for path in folder.iterdir() if path.suffix in SUFFIXES)
+            raise InputError(
+                f"The folder {folder} holds no {stem}{SUFFIXES[0]} (nor {', '.join(SUFFIXES[1:])}); it holds "
+                f"{', '.join(present) or 'no data'}.{nearest(stem, present)} Name its file with --data {stem}=PATH."
+            )
+    return files
+
+
+def _ks(value: Any) -> tuple[int, ...]:
+    parts = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
+    try:
+        return tuple(sorted({int(str(part)) for part in parts}))
+    except ValueError as error:
+        raise InputError(f"k is {value!r}; write numbers with commas between them, such as 1,4,16.") from error
+
+
+def _mapping(name: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except json.JSONDecodeError as error:
+            raise InputError(
+                f"{name} is {value!r}, not JSON ({error.msg}); write for example '{{\"a\": 1}}'."
+            ) from error
+    if value is not None and not isinstance(value, dict):
+        raise InputError(f"{name} is {value!r}; write a mapping of names to values.")
+    return value or {}

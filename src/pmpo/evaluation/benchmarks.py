@@ -1,0 +1,88 @@
+"""Benchmarks ready to be asked: problems loaded, prompts rendered, references checked, all before a model is."""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pmpo.evaluation.backends import BACKENDS
+from pmpo.evaluation.lm_eval_backend import conversation
+from pmpo.evaluation.settings import EvaluationSettings, PromptSettings
+from pmpo.tasks.errors import InputError
+from pmpo.tasks.registry import get_task
+from pmpo.tasks.task import Problem, Task
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One benchmark.
+
+    Attributes:
+        name: the task's name as it was given.
+        task: grades.
+        problems: in their source's order.
+        prompts: what the model continues, one per problem.
+        source: file or hub id; None for the task's own.
+    """
+
+    name: str
+    task: Task
+    problems: Sequence[Problem]
+    prompts: Sequence[str]
+    source: str | None
+
+    @property
+    def stem(self) -> str:
+        """The name as a part of a file's: "aime24"; others with a few digits that keep them apart."""
+        plain = re.sub(r"[^\w.-]+", "-", self.name).strip("-.")
+        return plain if plain == self.name else f"{plain}-{_hash(self.name)[:6]}"
+
+    @property
+    def data_hash(self) -> str:
+        """Changes with any prompt, id or reference."""
+        rows = [[p.id, prompt, p.answer] for p, prompt in zip(self.problems, self.prompts, strict=True)]
+        return _hash(json.dumps(rows, ensure_ascii=True, sort_keys=True, default=str))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def load_benchmarks(settings: EvaluationSettings, tokenizer: Any) -> list[Benchmark]:
+    """Every benchmark of the evaluation.
+
+    Args:
+        tokenizer: the model's, for the template chat; None with a server that has none.
+    Raises: InputError for an unknown benchmark, data that cannot be loaded, and prompts that cannot be rendered.
+    """
+    tasks = {name: get_task(name) for name in settings.data.benchmarks}  # every name first: loading can take long
+    loaded = []
+    for name, task in tasks.items():
+        source = settings.data.files.get(name)
+        problems = task.load(source, split="test", limit=settings.data.limit, seed=settings.seed)
+        if BACKENDS[settings.backend.name].chat:
+            prompts = [conversation(_asked(p, settings.prompt), settings.prompt.system_prompt) for p in problems]
+        else:
+            prompts = [_rendered(task, problem, settings.prompt, tokenizer) for problem in problems]
+        loaded.append(Benchmark(name, task, problems, prompts, source))
+    return loaded
+
+
+def _asked(problem: Problem, prompt: PromptSettings) -> Any:
+    if prompt.suffix is None:
+        return problem.prompt
+    if not isinstance(problem.prompt, str):
+        raise InputError(f"problem_suffix is {prompt.suffix!r}, but the problems are conversations; drop it.")
+    return problem.prompt + prompt.suffix
+
+
+def _rendered(task: Task, problem: Problem, prompt: PromptSettings, tokenizer: Any) -> str:
+    return task.prompt(
+        replace(problem, prompt=_asked(problem, prompt)),
+        prompt.template,
+        system_prompt=prompt.system_prompt,
+        tokenizer=tokenizer,
+        chat_template_kwargs=prompt.chat_template_kwargs or None,
+    )

@@ -1,0 +1,144 @@
+"""The model of an evaluation before it is loaded: its tokenizer, its context, and what tells it from another."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pmpo.evaluation.backends import BACKENDS
+from pmpo.evaluation.benchmarks import Benchmark
+from pmpo.evaluation.settings import EvaluationSettings
+from pmpo.tasks.errors import InputError
+from pmpo.tasks.problems import looks_like_a_path
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What can be known of a model before it is loaded.
+
+    Attributes:
+        tokenizer: loaded; None with a server when none is named.
+        context: longest sequence, tokens; None where unknown.
+        identity: what tells this model from another.
+    """
+
+    tokenizer: Any
+    context: int | None
+    identity: dict[str, Any]
+
+
+def inspect_model(settings: EvaluationSettings) -> ModelFacts:
+    """Tokenizer, context and identity of the model, without its weights.
+
+    Raises: InputError when they cannot be read.
+    """
+    backend, arguments = BACKENDS[settings.backend.name], settings.backend.model_args
+    if backend.kind == "server":
+        tokenizer = _tokenizer(settings.tokenizer, {}) if settings.tokenizer is not None else None
+        if settings.prompt.template == "chat" and not backend.chat and tokenizer is None:
+            raise InputError(
+                f"prompt_template is 'chat', and the backend {settings.backend.name} sends finished prompts: name the "
+                f"model's tokenizer with --tokenizer, or use {settings.backend.name.replace('-compl', '-chat-compl')}."
+            )
+        return ModelFacts(tokenizer, None, {"name": settings.model, "server": arguments.get("base_url")})
+    location = _location(settings.model)
+    options = {key: arguments[key] for key in ("revision", "trust_remote_code") if key in arguments}
+    config = _config(location, options)
+    tokenizer = _tokenizer(settings.tokenizer or arguments.get("tokenizer") or location, options)
+    context = arguments.get("max_model_len") or arguments.get("max_length") or arguments.get("context_length")
+    if context is None:
+        context = getattr(config.get_text_config(), "max_position_embeddings", None)
+    identity: dict[str, Any] = {"name": settings.model}
+    if Path(location).is_dir():
+        identity["files"] = _folder_hash(Path(location))
+    elif commit := getattr(config, "_commit_hash", None):
+        identity["commit"] = commit
+    return ModelFacts(tokenizer, context, identity)
+
+
+def _location(model: str) -> str:
+    path = Path(model).expanduser()
+    if path.is_dir():
+        return str(path)
+    if looks_like_a_path(model):
+        raise InputError(
+            f"There is no model folder {path}; give the folder with config.json, or a hub id like owner/name."
+        )
+    return model
+
+
+def _config(location: str, options: dict[str, Any]) -> Any:
+    from transformers import AutoConfig
+
+    return _read(AutoConfig, "configuration", location, options)
+
+
+def _tokenizer(location: str, options: dict[str, Any]) -> Any:
+    from transformers import AutoTokenizer
+
+    return _read(AutoTokenizer, "tokenizer", location, options)
+
+
+def _read(kind: Any, what: str, location: str, options: dict[str, Any]) -> Any:
+    try:
+        return kind.from_pretrained(location, **options)
+    except Exception as error:  # OSError, ValueError and whatever a damaged file makes the parsers raise
+        reason = " ".join(str(error).split()).split(". ")[0][:300].rstrip(".")
+        if Path(location).is_dir():
+            raise InputError(
+                f"The {what} in the model folder {location} cannot be read ({reason}); it must hold config.json, the "
+                "weights and the tokenizer's files."
+            ) from error
+        raise InputError(
+            f"The {what} of {location!r}: it is no folder here, and the hub did not give it ({reason}). Check the "
+            "spelling and the connection, or give the path of a downloaded model."
+        ) from error
+
+
+_SUFFIXES = (".json", ".jinja", ".model", ".safetensors", ".bin")
+_SAMPLES, _SAMPLE_BYTES = 64, 1 << 16
+
+
+def _folder_hash(folder: Path) -> str:
+    """A hash of the folder's model files: small ones whole, weights by size and samples spread over each file, so that
+    a model trained anew in the same place is another one."""
+    digest = hashlib.sha256()
+    for path in sorted(
+        p for p in folder.iterdir() if p.suffix in (".json", ".safetensors", ".bin", ".jinja", ".model")
+    ):
+        size = path.stat().st_size
+        digest.update(f"{path.name}\0{size}\0".encode())
+        with path.open("rb") as file:
+            if size <= _SAMPLES * _SAMPLE_BYTES:
+                digest.update(file.read())
+                continue
+            for number in range(_SAMPLES):
+                file.seek((size - _SAMPLE_BYTES) * number // (_SAMPLES - 1))
+                digest.update(file.read(_SAMPLE_BYTES))
+    return digest.hexdigest()[:16]
+
+
+def check_lengths(benchmarks: Sequence[Benchmark], facts: ModelFacts, max_new_tokens: int) -> list[str]:
+    """Sentences on benchmarks with prompts after which the model's context leaves less than max_new_tokens.
+
+    Raises: InputError when a prompt leaves nothing.
+    """
+    if facts.tokenizer is None or facts.context is None:
+        return []
+    notes = []
+    for benchmark in benchmarks:
+        taken = [len(ids) for ids in facts.tokenizer(list(benchmark.prompts))["input_ids"]]
+        longest, short = max(taken), sum(length + max_new_tokens > facts.context for length in taken)
+        if longest >= facts.context:
+            problem = benchmark.problems[taken.index(longest)].id
+            raise InputError(
+                f"The prompt of problem {problem} of {benchmark.name} has {longest} tokens, and the model's context "
+                f"is {facts.context}; use a model with a longer context, or leave the benchmark out."
+            )
+        if short:
+            notes.append(
+                f"{benchmark.name}: after {short} of {len(taken)} prompts the model's context ({facts.context} tokens) "
+                f"leaves less than the {max_new_tokens} of max_new_tokens ({facts.context - longest} at least)."
+            )
+    return notes

@@ -1,0 +1,190 @@
+"""The part of `PMPOTrainer` that saves checkpoints whole and takes them up exactly."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from trl import GRPOTrainer
+from trl.trainer.utils import RepeatSampler
+
+from pmpo.integrations.trl import checkpoints, drift
+from pmpo.integrations.trl.exact_resume import EpochSampler, load_generation, save_generation
+from pmpo.integrations.trl.nonfinite import NonFiniteLossError, weights_are_finite
+from pmpo.tasks.errors import InputError
+from pmpo.tasks.versions import library_versions
+
+FORMAT = 1
+"""Version of what `manifest.json` holds besides files."""
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint could not be written. The newest one before it is untouched."""
+
+
+class WholeCheckpoints(GRPOTrainer):
+    """TRL's trainer with checkpoints that are whole or absent, and from which a run goes on exactly.
+
+    Every process writes into `<run>/.saving`; the first one seals and publishes (see `checkpoints`). A failed save
+    leaves nothing behind and ends the run or is logged, as `args.on_save_error` says; all processes take the same way.
+    """
+
+    _saving = False
+    failed_saves = 0
+
+    def _get_train_sampler(self, dataset: Any = None) -> Any:
+        sampler = super()._get_train_sampler(dataset)
+        return EpochSampler.like(sampler) if type(sampler) is RepeatSampler else sampler
+
+    # ---- saving ------------------------------------------------------------------------------------------------
+
+    def _get_output_dir(self, trial: Any) -> str:
+        run: str = super()._get_output_dir(trial)
+        return os.path.join(run, checkpoints.SAVING) if self._saving else run
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        run = Path(super()._get_output_dir(trial))
+        name = f"checkpoint-{self.state.global_step}"
+        if self._any_failed(None if weights_are_finite(self.model) else ValueError()):
+            raise NonFiniteLossError(
+                f"The weights are not finite at step {self.state.global_step}, so {name} was not written; resume from "
+                "the newest checkpoint with a lower learning_rate."
+            )
+        self._name_best(run)
+        if self.accelerator.is_main_process:
+            checkpoints.clear_staging(run)
+        self.accelerator.wait_for_everyone()
+        problem: Exception | None = None
+        self._saving = True
+        try:
+            super()._save_checkpoint(model, trial)
+        except (OSError, SafetensorError, RuntimeError) as error:
+            if not _is_about_writing(error):
+                raise
+            problem = error
+        finally:
+            self._saving = False
+        if not self._any_failed(problem):
+            problem = self._seal_and_publish(run, name)
+        if self._any_failed(problem):
+            self._failed(run, name, problem)
+
+    def _name_best(self, run: Path) -> None:
+        """Trainer looks for the best checkpoint in the folder it saves into, where the older ones are not."""
+        if self.state.best_global_step:
+            best = run / f"checkpoint-{self.state.best_global_step}"
+            if best.exists() or self.state.best_global_step == self.state.global_step:
+                self.state.best_model_checkpoint = str(best)
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        """Also the buffered generation: like the random states it is every rank's own."""
+        super()._save_rng_state(output_dir)
+        save_generation(self, output_dir)
+
+    def _seal_and_publish(self, run: Path, name: str) -> Exception | None:
+        if not self.accelerator.is_main_process:
+            return None
+        staged = run / checkpoints.SAVING / name
+        try:
+            facts = {"format": FORMAT, "step": self.state.global_step, "processes": self.accelerator.num_processes}
+            checkpoints.seal(staged, {**facts, "versions": library_versions(), "settings": self.settings()})
+            checkpoints.publish(staged, run / name)
+            checkpoints.clear_staging(run)
+            checkpoints.rotate(run, self.args.save_total_limit, (self.state.best_model_checkpoint,))
+        except OSError as error:
+            return error
+        return None
+
+    def _any_failed(self, problem: Exception | None) -> bool:
+        flag = torch.tensor(float(problem is not None), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(flag, reduction="sum").item())
+
+    def _failed(self, run: Path, name: str, problem: Exception | None) -> None:
+        if self.accelerator.is_main_process:
+            checkpoints.clear_staging(run)
+        self.failed_saves += 1
+        sound, _ = checkpoints.newest_sound(run) if run.is_dir() else (None, [])
+        reason = _reason(problem) if problem is not None else "another process could not write its part"
+        last = f"The newest whole one is {sound}" if sound is not None else "There is no older one"
+        free = f"{shutil.disk_usage(run).free / 1e6:.0f} MB are free there" if run.is_dir() else "the folder is gone"
+        message = f"{name} could not be written to {run}: {reason} ({free}). {last}."
+        if self.args.on_save_error == "stop":
+            raise CheckpointError(
+                f"{message} Make room and resume from there, or write on_save_error: continue to train on without it."
+            )
+        self._metrics["train"]["checkpoint/failed_saves"] = [float(self.failed_saves)]
+        warnings.warn(f"{message} The run goes on (on_save_error: continue).", stacklevel=2)
+
+    # ---- taking up ---------------------------------------------------------------------------------------------
+
+    def settings(self) -> dict[str, Any]:
+        """What `drift.settings_of` says of this run; computed once, since it reads the whole data set."""
+        if not hasattr(self, "_settings"):
+            self._settings = drift.settings_of(self)
+        return self._settings
+
+    def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
+        """As TRL's; `True` takes the newest sound checkpoint and tells of those it passed over.
+
+        Raises: InputError when the checkpoint is damaged, when none is sound, or when settings that decide the weights
+            have changed since (`args.allow_change` names those that may).
+        """
+        if resume_from_checkpoint:
+            resume_from_checkpoint = self._choose(resume_from_checkpoint)
+        return super().train(resume_from_checkpoint=resume_from_checkpoint or None, **kwargs)
+
+    def _choose(self, wanted: str | bool) -> str:
+        run = Path(super()._get_output_dir(None))
+        if wanted is True:
+            chosen, skipped = checkpoints.newest_sound(run) if run.is_dir() else (None, [])
+            for found in skipped:
+                warnings.warn(f"Not resumed from: {found}.", stacklevel=3)
+            if chosen is None:
+                why = "; ".join(str(found) for found in skipped) or "it holds no checkpoint"
+                raise InputError(f"There is no sound checkpoint to resume from in {run}: {why}.")
+        else:
+            chosen = Path(str(wanted))
+            if not chosen.is_dir():
+                raise InputError(f"There is no checkpoint folder {chosen} to resume from.")
+        found = checkpoints.verify(chosen)
+        if (chosen / checkpoints.MANIFEST).exists() or wanted is True:
+            self._check(found)
+        else:
+            warnings.warn(f"{chosen} has no {checkpoints.MANIFEST}: resumed as TRL does, unchecked.", stacklevel=3)
+        return str(chosen)
+
+    def _check(self, found: checkpoints.Verification) -> None:
+        if not found.sound:
+            good, _ = checkpoints.newest_sound(found.folder.parent)
+            other = f"resume from {good}" if good is not None else "no other checkpoint beside it is sound"
+            raise InputError(f"The checkpoint is damaged, {found}; {other}.")
+        allowed = self.args.allow_change or []
+        for sentence in drift.check_drift(found.facts["settings"], self.settings(), allowed, str(found.folder)):
+            warnings.warn(f"Resumed with a changed setting: {sentence}.", stacklevel=4)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is not None:
+            load_generation(self, checkpoint)
+
+
+def _is_about_writing(error: Exception) -> bool:
+    """A full disk, a lost mount, a missing permission; torch and safetensors wrap those in types of their own."""
+    text = str(error)
+    wrapped = ("PytorchStreamWriter", "write", "No space left", "I/O error", "unexpected pos")
+    return isinstance(error, OSError) or any(part in text for part in wrapped)
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in text
+    quota = getattr(error, "errno", None) in (errno.EDQUOT, errno.EFBIG)
+    if full or quota or "PytorchStreamWriter" in text or "unexpected pos" in text:
+        return f"the disk is full ({text[:120]})"
+    return text[:200]

@@ -1,0 +1,128 @@
+"""The check around every reward function, which says at once what is wrong with it."""
+
+import inspect
+import math
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pmpo.tasks.errors import InputError
+
+RewardFunction = Callable[..., Sequence[float | None]]
+_FROM_TRAINER = {"completion_ids", "trainer_state", "log_extra", "log_metric"}  # arguments that are no columns
+
+
+class CheckedReward:
+    """A reward function that is held to its contract: one number or None per completion, and nothing raised.
+
+    Raises InputError, in one sentence that names the function, the row and the completion, when the function raises,
+    returns something that is not one value per completion, or returns a value that is not a finite number or None.
+    """
+
+    def __init__(self, function: RewardFunction, name: str) -> None:
+        self.function, self.name = function, name
+        self.__name__ = getattr(function, "__name__", name)  # TRL's name for it in metrics
+
+    def __call__(self, prompts: Sequence[str], completions: Sequence[str], **columns: Any) -> list[float | None]:
+        try:
+            returned = self._call(prompts=prompts, completions=completions, **columns)
+        except InputError:
+            raise
+        except Exception as error:
+            raise InputError(self._raised(error, prompts, completions, columns)) from error
+        rewards = self._as_list(returned, len(completions))
+        return [self._as_number(value, row, completions[row]) for row, value in enumerate(rewards)]
+
+    def _call(self, **arguments: Any) -> Any:
+        returned = self.function(**arguments)
+        if inspect.isawaitable(returned):
+            import asyncio
+
+            async def wait() -> Any:
+                return await returned
+
+            return asyncio.run(wait())
+        return returned
+
+    def _as_list(self, returned: Any, count: int) -> list[Any]:
+        if hasattr(returned, "tolist"):  # a tensor or an array
+            returned = returned.tolist()
+        if returned is None:
+            raise InputError(
+                f"The reward function {self.name} returned None for {count} completions; return a list with one number "
+                "per completion (has it lost its return statement?)."
+            )
+        if not isinstance(returned, list | tuple):
+            raise InputError(
+                f"The reward function {self.name} returned {_short(returned)}, a {type(returned).__name__}; return a "
+                f"list with one number per completion ({count} here)."
+            )
+        if len(returned) != count:
+            raise InputError(
+                f"The reward function {self.name} returned {len(returned)} rewards for {count} completions; return "
+                "exactly one per completion, None where there is none."
+            )
+        return list(returned)
+
+    def _as_number(self, value: Any, row: int, completion: str) -> float | None:
+        if value is None:
+            return None
+        try:
+            number = float(value.item() if hasattr(value, "item") else value) if not isinstance(value, str) else None
+        except (TypeError, ValueError):
+            number = None
+        if number is None or not math.isfinite(number):
+            raise InputError(
+                f"The reward function {self.name} returned {_short(value)} ({type(value).__name__}) for row {row}, "
+                f"completion {_short(completion)}; return a finite number, or None for 'no reward'."
+            )
+        return number
+
+    def _raised(self, error: Exception, prompts: Any, completions: Any, columns: dict[str, Any]) -> str:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        row = self._first_failing_row(prompts, completions, columns)
+        where = f" for row {row}, completion {_short(completions[row])}" if row is not None else ""
+        return (
+            f"The reward function {self.name} raised {what}{where} (in {Path(frame.filename).name}, line "
+            f"{frame.lineno}); it must return a number for every completion, or None where it cannot tell. "
+            f"The columns it may use are prompts, completions, {', '.join(sorted(set(columns) - _FROM_TRAINER))}."
+        )
+
+    def _first_failing_row(self, prompts: Any, completions: Any, columns: dict[str, Any]) -> int | None:
+        """The first row on which the function raises when called with that row alone; None when no row does."""
+        count = len(completions)
+        for row in range(count):
+            own = {k: [v[row]] if isinstance(v, list) and len(v) == count else v for k, v in columns.items()}
+            try:
+                self._call(prompts=[prompts[row]], completions=[completions[row]], **own)
+            except Exception:
+                return row
+        return None
+
+
+def _short(value: Any, limit: int = 80) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def try_reward(reward: CheckedReward, rows: Sequence[dict[str, Any]], trainer_state: Any = None) -> None:
+    """Call `reward` once on made-up completions of a few rows, so that a broken function fails before a model is
+    loaded.
+
+    Args:
+        rows: a couple of the data set's rows (dicts with "prompt" and the other columns).
+        trainer_state: what the trainer would pass under this name.
+    Raises: InputError as `CheckedReward` does.
+    """
+    columns = {key: [row[key] for row in rows] for key in rows[0] if key != "prompt"}
+    reward(
+        prompts=[row["prompt"] for row in rows],
+        completions=["I think the answer is \\boxed{7}."] * len(rows),
+        completion_ids=[[0]] * len(rows),
+        trainer_state=trainer_state,
+        log_extra=lambda column, values: None,
+        log_metric=lambda name, value: None,
+        **columns,
+    )

@@ -1,0 +1,89 @@
+"""Tasks by name.
+
+get_task("gsm8k")
+get_task("math,levels=3-5")
+get_task("reasoning_gym:chain_sum,min_terms=2,max_terms=3")
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from pmpo.tasks.errors import InputError, nearest
+from pmpo.tasks.math_task import MATH_TASKS, math_task
+from pmpo.tasks.task import Task
+
+GYM_PREFIX = "reasoning_gym:"
+_OTHERS = ("multiple_choice", "text_to_sql", "sums")
+
+
+def task_names() -> tuple[str, ...]:
+    """The built-in tasks; besides these, "reasoning_gym:NAME" is one for every generator of reasoning-gym."""
+    return (*MATH_TASKS, *_OTHERS)
+
+
+def is_task(name: str) -> bool:
+    """Whether the name, which may have options, is meant as a task's."""
+    return name.startswith(GYM_PREFIX) or name.partition(",")[0] in task_names()
+
+
+@lru_cache(maxsize=32)
+def get_task(name: str) -> Task:
+    """The task of a name: one of `task_names()` or "reasoning_gym:NAME", then its options, ",key=value,…".
+
+    Options: `levels` ("3-5") of math and math500; `n_terms` and `digits` of sums; `databases` and `schema_characters`
+    of text_to_sql; those of its configuration, `instruct` and `min_score` of a generator.
+    Raises: InputError for an unknown name, with the nearest, or an unknown option or value.
+    """
+    base, _, rest = name.partition(",")
+    options = _options(name, rest)
+    if base.startswith(GYM_PREFIX):
+        from pmpo.tasks.gym import gym_task
+
+        return gym_task(base.removeprefix(GYM_PREFIX), options, name)
+    if base in MATH_TASKS:
+        _check(base, options, ("levels",))
+        levels = options.get("levels")
+        return math_task(base, None if levels is None else str(levels))
+    if base == "multiple_choice":
+        from pmpo.tasks.multiple_choice import MultipleChoice
+
+        _check(base, options, ())
+        return MultipleChoice()
+    if base == "text_to_sql":
+        from pmpo.tasks.text_to_sql import TextToSql
+
+        _check(base, options, ("databases", "schema_characters"))
+        return TextToSql(**options)
+    if base == "sums":
+        from pmpo.tasks.sums_task import SumsTask
+
+        _check(base, options, ("n_terms", "digits"))
+        return SumsTask(**options)
+    raise InputError(
+        f"There is no task {base!r}; write {', '.join(task_names())} or {GYM_PREFIX}NAME, such as "
+        f"{GYM_PREFIX}chain_sum.{nearest(base, (*task_names(), GYM_PREFIX))}"
+    )
+
+
+def _options(name: str, text: str) -> dict[str, Any]:
+    """key=value pairs; a value is read as JSON where it is (2, 0.5, true, ["+","-"]), else it is text."""
+    options = {}
+    for pair in re.split(r",(?=\s*\w+=)", text) if text else []:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip():
+            raise InputError(f"The task {name!r} has the option {pair!r}; write it as key=value.")
+        try:
+            options[key.strip()] = json.loads(value)
+        except json.JSONDecodeError:
+            options[key.strip()] = value.strip()
+    return options
+
+
+def _check(task: str, options: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    for key in options:
+        if key not in known:
+            has = f"it has {', '.join(known)}" if known else "it has none"
+            raise InputError(f"The task {task} has no option {key!r}; {has}.{nearest(key, known)}")

@@ -1,0 +1,138 @@
+"""What `pmpo train` can be told of data, prompts, rewards and bookkeeping."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from pmpo.tasks.errors import InputError
+
+
+def _option(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass
+class RunArguments:
+    """Data, prompts, rewards and bookkeeping of one run. Units: lengths in tokens, sizes in problems."""
+
+    task: str | None = _option(
+        None,
+        "A built-in task (sums, gsm8k, math, reasoning_gym:NAME, text_to_sql, …): its problems, its wording of prompts "
+        "and its grader. sums when neither task nor dataset is given.",
+    )
+    dataset: str | None = _option(
+        None,
+        "A .jsonl/.json/.parquet/.csv file, a saved data set's folder, or a hub id; with a task, where its problems "
+        "are (by default on the hub, or made on the spot).",
+    )
+    task_size: int = _option(
+        8192, "Training problems of a task that makes its own (sums, reasoning_gym, the demo of text_to_sql)."
+    )
+    dataset_config: str | None = _option(None, "Configuration of a hub data set, such as 'main'.")
+    dataset_split: str = _option("train", "Split to train on (hub data sets and saved DatasetDicts).")
+    problem_column: str = _option("problem", "Column with the problem's text.")
+    answer_column: str | None = _option("answer", "Column with the reference answer.")
+    eval_dataset: str | None = _option(
+        None, "Held-out problems, like dataset; by default eval_size problems are held out of dataset."
+    )
+    eval_dataset_split: str = _option("test", "Split of eval_dataset.")
+    eval_size: int = _option(256, "Held-out problems that pass@1 is measured on; 0 measures none.")
+    split_seed: int = _option(0, "Seed of the choice of held-out problems.")
+    eval_max_completion_length: int | None = _option(
+        None, "Longest held-out completion; by default max_completion_length."
+    )
+    eval_temperature: float = _option(0.0, "Temperature of held-out completions; 0 is greedy.")
+    eval_batch_size: int = _option(64, "Held-out prompts generated together, per process.")
+    pass_at_1_every: int = _option(0, "Optimiser steps between held-out pass@1 measurements; 0: before and after only.")
+    pass_at_1_target: float | None = _option(
+        None, "Held-out pass@1 that the run should reach; the end of the run says whether it did."
+    )
+    pass_reward: float = _option(1.0, "A completion passes when its (first) reward is at least this.")
+    prompt_template: str = _option("plain", "qwen_math, r1, plain, or chat (the tokenizer's own chat template).")
+    system_prompt: str | None = _option(None, "System text for the templates qwen_math and chat.")
+    problem_suffix: str | None = _option(None, "Text put after every problem, before the template is applied.")
+    reward: list[str] | None = field(
+        default=None,
+        metadata={
+            "help": "math, choice, sql, a task's name, think_format, module:function or path/to/file.py:function; "
+            "several are added up (see reward_weights), and the first decides pass@1. By default the task's, else math."
+        },
+    )
+    status_rewards: dict[str, Any] | str | None = field(
+        default=None,
+        metadata={
+            "help": "What a grader's statuses are worth, as JSON: '{\"no_answer\": -0.5}'. By default correct is worth "
+            "1; wrong, no_answer and unparsable 0; timeout, memory and error give no reward (null)."
+        },
+    )
+    grader_options: dict[str, Any] | str | None = field(
+        default=None,
+        metadata={"help": 'Rules of the graders, on top of the task\'s: \'{"percent": "optional"}\' for math.'},
+    )
+    grader_timeout: float = _option(5.0, "Seconds that grading one completion may take before it is ended.")
+    max_unreadable_golds: float = _option(0.0, "Share of reference answers, 0..1, that the grader may fail to read.")
+    init_from_scratch: bool = _option(
+        False, "Train a small new Qwen2 with a tokenizer trained on the data set's text; no model is loaded."
+    )
+    scratch_hidden_size: int = _option(128, "Width of the model made by init_from_scratch.")
+    scratch_layers: int = _option(3, "Its layers.")
+    scratch_heads: int = _option(4, "Its attention heads; must divide scratch_hidden_size.")
+    scratch_vocab_size: int = _option(2048, "Largest number of tokens of its tokenizer.")
+    scratch_context: int = _option(1024, "Its context, tokens.")
+    num_processes: int | None = _option(
+        None, "Processes that the batch numbers are meant for; a run with another number is refused."
+    )
+    samples_to_keep: int = _option(16, "Held-out problems whose completions go to samples.jsonl, before and after.")
+    dry_run: bool = _option(False, "Resolve everything but the weights, print the plan, and stop.")
+    progress: str = _option("auto", "auto (a live display on a terminal, else lines), live, lines or off.")
+
+    def __post_init__(self) -> None:
+        if self.dataset == "sums" or (self.task is None and self.dataset is None):
+            self.task, self.dataset = "sums", None
+        if isinstance(self.reward, str):  # a YAML file may give one name without brackets
+            self.reward = [self.reward]
+        if self.reward is None:
+            self.reward = [self.task or "math"]
+        self.status_rewards = _mapping("status_rewards", self.status_rewards)
+        self.grader_options = _mapping("grader_options", self.grader_options)
+        self._check_numbers()
+
+    @property
+    def data_name(self) -> str:
+        """The data for people: "sums", "gsm8k from data/gsm8k.jsonl", "problems.jsonl"."""
+        return " from ".join(name for name in (self.task, self.dataset) if name is not None)
+
+    def _check_numbers(self) -> None:
+        if self.progress not in ("auto", "live", "lines", "off"):
+            raise InputError(f"progress is {self.progress!r}; write auto, live, lines or off.")
+        for name in ("task_size", "eval_batch_size", "scratch_layers", "scratch_heads", "scratch_hidden_size"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; write a number of at least 1.")
+        if self.scratch_context < 1:
+            raise InputError(f"scratch_context is {self.scratch_context}; write a number of tokens, at least 1.")
+        for name in ("eval_size", "pass_at_1_every", "samples_to_keep"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} is {getattr(self, name)}; write 0 for none, or a positive number.")
+        if not 0.0 <= self.max_unreadable_golds <= 1.0:
+            raise InputError(f"max_unreadable_golds is {self.max_unreadable_golds}; write a share, 0..1.")
+        if not 0.0 <= self.eval_temperature < float("inf"):
+            raise InputError(f"eval_temperature is {self.eval_temperature}; write 0 (greedy) or a positive number.")
+        if self.init_from_scratch and self.scratch_hidden_size % (2 * self.scratch_heads):
+            raise InputError(
+                f"scratch_hidden_size={self.scratch_hidden_size} cannot be cut into scratch_heads={self.scratch_heads} "
+                f"heads of even width; write for example scratch_hidden_size={32 * self.scratch_heads}."
+            )
+
+
+def _mapping(name: str, value: dict[str, Any] | str | None) -> dict[str, Any]:
+    """A mapping from a YAML file as it is, from a flag as JSON."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except json.JSONDecodeError as error:
+            raise InputError(
+                f"{name} is {value!r}, not JSON ({error.msg}); write for example '{{\"a\": 1}}'."
+            ) from error
+    if value is not None and not isinstance(value, dict):
+        raise InputError(f"{name} is {value!r}; write a mapping of names to values.")
+    return value or {}
