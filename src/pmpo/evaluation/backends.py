@@ -27,7 +27,7 @@ class Backend:
     path: str = ""
 
 
-_API = "lm-eval[api] (pip install 'lm-eval[api]')"
+_API = "lm-eval[api] (pip install 'pmpo[eval]')"
 BACKENDS: Mapping[str, Backend] = {
     "hf": Backend("local", "transformers (pip install 'pmpo[eval]')"),
     "vllm": Backend("engine", "vllm (pip install vllm)"),

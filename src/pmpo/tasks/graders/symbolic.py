@@ -17,15 +17,18 @@ MOST_BOUND_DIGITS = 50
 _FAILURES = (ArithmeticError, TypeError, AttributeError, NotImplementedError, RecursionError)
 
 
-def judge(gold: Node, answer: Node) -> bool:
-    """Whether math-verify finds the two expressions equal. Both must have been measured by `bounds`."""
+def judge(gold: Node, answer: Node) -> bool | None:
+    """Whether math-verify finds the two expressions equal; None where it fails on them.
+
+    Both must have been measured by `bounds`.
+    """
     import math_verify
 
     _silence()
     try:
         return bool(math_verify.verify(build(gold), build(answer), timeout_seconds=None))
     except (*_FAILURES, ValueError):
-        return False
+        return None
 
 
 def _silence() -> None:
