@@ -1,13 +1,13 @@
 """The options of `pmpo eval`, from flags and a YAML file, and the settings that they make."""
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pmpo.tasks.errors import InputError, nearest
+from pmpo.tasks.options import mapping_option, read_options
 
 if TYPE_CHECKING:
     from pmpo.evaluation.settings import EvaluationSettings, PromptSettings
@@ -123,18 +123,7 @@ def _default_folder(model: str) -> Path:
 
 
 def _read_config(location: str, made: argparse.ArgumentParser) -> dict[str, Any]:
-    import yaml
-
-    path = Path(location).expanduser()
-    if not path.is_file():
-        siblings = [p.name for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
-        raise InputError(f"There is no configuration file {path}.{nearest(path.name, siblings)}")
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(config, dict):
-        raise InputError(f"{path} must hold 'name: value' lines; it holds a {type(config).__name__}.")
+    config = read_options(Path(location).expanduser())
     types = {action.dest: action.type for action in made._actions if action.dest not in ("help", "config")}
     config = {"model" if key == "model_name_or_path" else key: value for key, value in config.items()}
     for key, value in config.items():
@@ -185,7 +174,7 @@ def _settings(values: Mapping[str, Any], command: str) -> "EvaluationSettings":
         tokenizer=values.get("tokenizer"),
         chunk_size=values.get("chunk_size"),
         grader_timeout=values.get("timeout", 5.0),
-        grader_options=_mapping("grader_options", values.get("grader_options")),
+        grader_options=mapping_option("grader_options", values.get("grader_options")),
         command=command,
     )
 
@@ -223,7 +212,7 @@ def _prompt(values: Mapping[str, Any], benchmarks: Sequence[str]) -> "PromptSett
                 "--prompt_template with one of qwen_math, r1, plain, chat."
             )
         template = fitting.pop() if fitting else "plain"
-    kwargs = _mapping("chat_template_kwargs", values.get("chat_template_kwargs"))
+    kwargs = mapping_option("chat_template_kwargs", values.get("chat_template_kwargs"))
     return PromptSettings(str(template), values.get("system_prompt"), values.get("problem_suffix"), kwargs)
 
 
@@ -271,16 +260,3 @@ def _ks(value: Any) -> tuple[int, ...]:
         return tuple(sorted({int(str(part)) for part in parts}))
     except ValueError as error:
         raise InputError(f"k is {value!r}; write numbers with commas between them, such as 1,4,16.") from error
-
-
-def _mapping(name: str, value: Any) -> dict[str, Any]:
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except json.JSONDecodeError as error:
-            raise InputError(
-                f"{name} is {value!r}, not JSON ({error.msg}); write for example '{{\"a\": 1}}'."
-            ) from error
-    if value is not None and not isinstance(value, dict):
-        raise InputError(f"{name} is {value!r}; write a mapping of names to values.")
-    return value or {}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pmpo.tasks.errors import InputError, nearest
+from pmpo.tasks.options import read_options
 from pmpo.training.run_arguments import RunArguments
 
 if TYPE_CHECKING:
@@ -68,8 +69,6 @@ def _split_equals(arguments: list[str]) -> list[str]:
 
 def _read_config(arguments: list[str]) -> dict[str, Any]:
     """The YAML mapping to start from; takes --config and its value out of `arguments`, and sets its `env` variables."""
-    import yaml
-
     if "--config" in arguments:
         index = arguments.index("--config")
         if index + 1 >= len(arguments):
@@ -80,15 +79,7 @@ def _read_config(arguments: list[str]) -> dict[str, Any]:
         return {}
     else:
         path = DEFAULT_CONFIG
-    if not path.is_file():
-        siblings = [p.name for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
-        raise InputError(f"There is no configuration file {path}.{nearest(path.name, siblings)}")
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(config, dict):
-        raise InputError(f"{path} must hold 'name: value' lines; it holds a {type(config).__name__}.")
+    config = read_options(path)
     config.pop(RECORD_KEY, None)
     for key, value in (config.pop("env", None) or {}).items():
         os.environ[key] = str(value)

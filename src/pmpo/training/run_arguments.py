@@ -1,10 +1,10 @@
 """What `pmpo train` can be told of data, prompts, rewards and bookkeeping."""
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
 from pmpo.tasks.errors import InputError
+from pmpo.tasks.options import mapping_option
 
 
 def _option(default: Any, text: str) -> Any:
@@ -93,8 +93,8 @@ class RunArguments:
             self.reward = [self.reward]
         if self.reward is None:
             self.reward = [self.task or "math"]
-        self.status_rewards = _mapping("status_rewards", self.status_rewards)
-        self.grader_options = _mapping("grader_options", self.grader_options)
+        self.status_rewards = mapping_option("status_rewards", self.status_rewards)
+        self.grader_options = mapping_option("grader_options", self.grader_options)
         self._check_numbers()
 
     @property
@@ -122,17 +122,3 @@ class RunArguments:
                 f"scratch_hidden_size={self.scratch_hidden_size} cannot be cut into scratch_heads={self.scratch_heads} "
                 f"heads of even width; write for example scratch_hidden_size={32 * self.scratch_heads}."
             )
-
-
-def _mapping(name: str, value: dict[str, Any] | str | None) -> dict[str, Any]:
-    """A mapping from a YAML file as it is, from a flag as JSON."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except json.JSONDecodeError as error:
-            raise InputError(
-                f"{name} is {value!r}, not JSON ({error.msg}); write for example '{{\"a\": 1}}'."
-            ) from error
-    if value is not None and not isinstance(value, dict):
-        raise InputError(f"{name} is {value!r}; write a mapping of names to values.")
-    return value or {}
