@@ -1,4 +1,4 @@
-"""Two processes: the averaged gradient and the gathered metrics are those of one process on the whole batch."""
+"""Two processes: gradient and metrics of one process on the whole batch; what one cannot use, both skip."""
 
 import json
 import os
@@ -12,15 +12,20 @@ import torch
 from support import config, loss_and_grads, loss_inputs, trainer
 
 
-@pytest.mark.parametrize("name", ["pmpo", "dapo"])
-def test_two_ranks_give_the_gradient_and_metrics_of_one(name, tmp_path):
+def on_two_ranks(worker, *arguments):
+    """Run a script of this folder under torchrun with two processes."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     here = Path(__file__).parent
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(here), str(here.parent), *sys.path])}
-    out = tmp_path / "result.json"
-    command += [str(here / "ddp_worker.py"), name, str(out)]
+    command += [str(here / worker), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.parametrize("name", ["pmpo", "dapo"])
+def test_two_ranks_give_the_gradient_and_metrics_of_one(name, tmp_path):
+    out = tmp_path / "result.json"
+    on_two_ranks("ddp_worker.py", name, str(out))
     result = json.loads(out.read_text())
     assert result["world"] == 2
     one = trainer(config(objective=name, beta=0.0))
@@ -28,3 +33,10 @@ def test_two_ranks_give_the_gradient_and_metrics_of_one(name, tmp_path):
     assert torch.allclose(torch.tensor(result["gradient"]), expected, atol=1e-6)
     for key in ("exponent/mean", "clip_fraction/two_sided", "log_ratio/max", "policy_loss", "entropy"):
         assert result["metrics"][key] == pytest.approx(one._metrics["train"][key][-1], abs=1e-5), key
+
+
+def test_a_batch_that_one_rank_cannot_use_is_skipped_by_both(tmp_path):
+    on_two_ranks("skip_worker.py", str(tmp_path))
+    first, second = (json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in (0, 1))
+    assert first == second
+    assert first["skipped"] == 1 and first["moved"] == [True, False, True, True]
