@@ -50,10 +50,18 @@ def exact_scalar(value: float | Tensor | None) -> Tensor:
 
 
 def full_precision(values: Tensor) -> Tensor:
-    """`values` in float32 if they come in a 16-bit type, unchanged if float32 or float64."""
+    """`values` in float32 if they come in a 16-bit type, unchanged if float32 or float64.
+
+    A gradient beyond the 16-bit type's range (65504 for float16) comes back as its largest number, not as infinity.
+    """
     if not values.is_floating_point():
         raise ValueError(f"Expected a floating-point tensor, got {values.dtype}: convert it with `.float()`.")
-    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+    if values.dtype not in (torch.float16, torch.bfloat16):
+        return values
+    wide, largest = values.float(), torch.finfo(values.dtype).max
+    if wide.requires_grad:
+        wide.register_hook(lambda gradient: gradient.clamp(-largest, largest))
+    return wide
 
 
 def check_mask(values_BT: Tensor, mask_BT: Tensor) -> Tensor:

@@ -186,8 +186,12 @@ def _reference_kl(
     new_BT: Tensor, ref_log_probs: Tensor, log_ratios_BT: Tensor, mask_BT: Tensor, objective: Objective
 ) -> Tensor:
     check_mask(ref_log_probs, mask_BT)
-    ratio_BT = log_ratios_BT.exp() if objective.kl_bias_correction else None
-    return kl_estimate(ref_log_probs.detach().to(new_BT.dtype) - new_BT, mask_BT, token_weights_BT=ratio_BT)
+    x_BT = fill_masked(ref_log_probs.detach().to(new_BT.dtype) - new_BT, mask_BT)
+    ratio_BT = None
+    if objective.kl_bias_correction:  # ratio times estimate is held at 80 nats, as each of them is
+        size_BT = x_BT.detach().clamp(0.0, SATURATION_NATS) + x_BT.detach().abs().log1p()
+        ratio_BT = torch.minimum(log_ratios_BT, SATURATION_NATS - size_BT).exp()
+    return kl_estimate(x_BT, mask_BT, token_weights_BT=ratio_BT)
 
 
 @torch.no_grad()

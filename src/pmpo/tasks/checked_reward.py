@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from pmpo.tasks.errors import InputError
+from pmpo.tasks.time_limit import DeadlineError, call_within
 
 RewardFunction = Callable[..., Sequence[float | None]]
 _FROM_TRAINER = {"completion_ids", "trainer_state", "log_extra", "log_metric"}  # arguments that are no columns
+
+
+class _RaisedError(InputError):
+    """The function itself raised; what it raised is the cause."""
 
 
 class CheckedReward:
@@ -24,15 +29,40 @@ class CheckedReward:
         self.function, self.name = function, name
         self.__name__ = getattr(function, "__name__", name)  # TRL's name for it in metrics
 
-    def __call__(self, prompts: Sequence[str], completions: Sequence[str], **columns: Any) -> list[float | None]:
+    def __call__(self, prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[float | None]:
+        try:
+            return self.once(prompts, completions, **columns)
+        except _RaisedError as error:
+            row = self._first_failing_row(prompts, completions, columns)
+            if row is None:
+                raise
+            cause: Any = error.__cause__
+            where = f" for row {row}, completion {short(completions[row])}"
+            raise _RaisedError(self._raised(cause, columns, where)) from cause
+
+    def once(self, prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[float | None]:
+        """As calling it, without calling the function again to find the row that it raised for."""
         try:
             returned = self._call(prompts=prompts, completions=completions, **columns)
         except InputError:
             raise
         except Exception as error:
-            raise InputError(self._raised(error, prompts, completions, columns)) from error
-        rewards = self._as_list(returned, len(completions))
-        return [self._as_number(value, row, completions[row]) for row, value in enumerate(rewards)]
+            raise _RaisedError(self._raised(error, columns)) from error
+        return self._numbers(returned, completions)
+
+    async def once_async(
+        self, prompts: Sequence[Any], completions: Sequence[Any], **columns: Any
+    ) -> list[float | None]:
+        """As `once`, awaiting the function in the running event loop."""
+        try:
+            returned = self.function(prompts=prompts, completions=completions, **columns)
+            if inspect.isawaitable(returned):
+                returned = await returned
+        except InputError:
+            raise
+        except Exception as error:
+            raise _RaisedError(self._raised(error, columns)) from error
+        return self._numbers(returned, completions)
 
     def _call(self, **arguments: Any) -> Any:
         returned = self.function(**arguments)
@@ -45,6 +75,10 @@ class CheckedReward:
             return asyncio.run(wait())
         return returned
 
+    def _numbers(self, returned: Any, completions: Sequence[Any]) -> list[float | None]:
+        rewards = self._as_list(returned, len(completions))
+        return [self._as_number(value, row, completions[row]) for row, value in enumerate(rewards)]
+
     def _as_list(self, returned: Any, count: int) -> list[Any]:
         if hasattr(returned, "tolist"):  # a tensor or an array
             returned = returned.tolist()
@@ -55,7 +89,7 @@ class CheckedReward:
             )
         if not isinstance(returned, list | tuple):
             raise InputError(
-                f"The reward function {self.name} returned {_short(returned)}, a {type(returned).__name__}; return a "
+                f"The reward function {self.name} returned {short(returned)}, a {type(returned).__name__}; return a "
                 f"list with one number per completion ({count} here)."
             )
         if len(returned) != count:
@@ -74,16 +108,14 @@ class CheckedReward:
             number = None
         if number is None or not math.isfinite(number):
             raise InputError(
-                f"The reward function {self.name} returned {_short(value)} ({type(value).__name__}) for row {row}, "
-                f"completion {_short(completion)}; return a finite number, or None for 'no reward'."
+                f"The reward function {self.name} returned {short(value)} ({type(value).__name__}) for row {row}, "
+                f"completion {short(completion)}; return a finite number, or None for 'no reward'."
             )
         return number
 
-    def _raised(self, error: Exception, prompts: Any, completions: Any, columns: dict[str, Any]) -> str:
+    def _raised(self, error: BaseException, columns: dict[str, Any], where: str = "") -> str:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        row = self._first_failing_row(prompts, completions, columns)
-        where = f" for row {row}, completion {_short(completions[row])}" if row is not None else ""
         return (
             f"The reward function {self.name} raised {what}{where} (in {Path(frame.filename).name}, line "
             f"{frame.lineno}); it must return a number for every completion, or None where it cannot tell. "
@@ -102,27 +134,40 @@ class CheckedReward:
         return None
 
 
-def _short(value: Any, limit: int = 80) -> str:
+def short(value: Any, limit: int = 80) -> str:
+    """The value as Python writes it, cut to `limit` characters."""
     text = repr(value)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
-def try_reward(reward: CheckedReward, rows: Sequence[dict[str, Any]], trainer_state: Any = None) -> None:
+def try_reward(
+    reward: CheckedReward, rows: Sequence[dict[str, Any]], trainer_state: Any = None, timeout: float | None = None
+) -> None:
     """Call `reward` once on made-up completions of a few rows, so that a broken function fails before a model is
     loaded.
 
     Args:
         rows: a couple of the data set's rows (dicts with "prompt" and the other columns).
         trainer_state: what the trainer would pass under this name.
-    Raises: InputError as `CheckedReward` does.
+        timeout: seconds that the call may take; None is for ever.
+    Raises: InputError as `CheckedReward` does, and after the timeout.
     """
     columns = {key: [row[key] for row in rows] for key in rows[0] if key != "prompt"}
-    reward(
-        prompts=[row["prompt"] for row in rows],
-        completions=["I think the answer is \\boxed{7}."] * len(rows),
-        completion_ids=[[0]] * len(rows),
-        trainer_state=trainer_state,
-        log_extra=lambda column, values: None,
-        log_metric=lambda name, value: None,
-        **columns,
-    )
+    try:
+        call_within(
+            timeout,
+            lambda: reward(
+                prompts=[row["prompt"] for row in rows],
+                completions=["I think the answer is \\boxed{7}."] * len(rows),
+                completion_ids=[[0]] * len(rows),
+                trainer_state=trainer_state,
+                log_extra=lambda column, values: None,
+                log_metric=lambda name, value: None,
+                **columns,
+            ),
+        )
+    except DeadlineError as error:
+        raise InputError(
+            f"The reward function {reward.name} gave {error} for {len(rows)} completions, when it was tried before the "
+            "run; raise reward_timeout if it needs longer."
+        ) from error

@@ -45,17 +45,6 @@ def check_alignment(args: Any) -> None:
         )
 
 
-def check_problems(problems: int, prompts: int, args: Any) -> None:
-    """Refuse a training set smaller than one round: the sampler would leave it out, and no update would be made."""
-    if problems >= prompts:
-        return
-    raise InputError(
-        f"One round needs {prompts} different prompts, but there are {problems} to train on, so not one update would "
-        f"be made. Lower steps_per_generation ({args.steps_per_generation}) or per_device_train_batch_size "
-        f"({args.per_device_train_batch_size}), raise num_generations ({args.num_generations}), or lower eval_size."
-    )
-
-
 def explain_batch_arithmetic(given: Mapping[str, Any]) -> str | None:
     """A sentence on why the batch numbers cannot work, with numbers that do; None when they are not what is wrong.
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pmpo.integrations.trl.preflight import check_fit
 from pmpo.tasks.errors import InputError
 from pmpo.tasks.problems import HubUnreachableError, ProblemSource, load_problems, table
 from pmpo.tasks.registry import get_task
@@ -163,16 +164,6 @@ def check_lengths(
     """
     lengths = [len(ids) for ids in tokenizer(list(dataset["prompt"]))["input_ids"]]
     longest = max(lengths)
-    if context is None or longest + completion <= context:
-        return longest
-    index = lengths.index(longest)
-    start = " ".join(dataset["prompt"][index].split())[:60]
-    where = f"The prompt in row {rows[index]} of {source} ({start!r}…) has {longest} tokens"
-    if longest >= context:
-        raise InputError(
-            f"{where}, but the model's context is {context}; remove such rows or use a model with a longer context."
-        )
-    raise InputError(
-        f"{where}, and with max_completion_length={completion} that is {longest + completion}, more than the model's "
-        f"context of {context}; write max_completion_length={context - longest} or less, or remove such rows."
-    )
+    row = lengths.index(longest)
+    check_fit(longest, f"The prompt in row {rows[row]} of {source}", dataset["prompt"][row], context, completion)
+    return longest

@@ -149,7 +149,8 @@ class HeldOutCallback(TrainerCallback):
         if isinstance(self.reward.function, GradedReward):
             return [grade.status for grade in self.reward.function.grades(completions, **columns)]
         tokenizer = self.trainer.processing_class
-        rewards = TolerantReward(self.reward, self.trainer.args.max_failed_rewards)(
+        args = self.trainer.args
+        rewards = TolerantReward(self.reward, args.max_failed_rewards, args.reward_timeout)(
             prompts=prompts,
             completions=completions,
             completion_ids=[tokenizer(text)["input_ids"] for text in completions],

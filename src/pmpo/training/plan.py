@@ -4,8 +4,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pmpo.integrations.trl.preflight import check_rounds
 from pmpo.training.arguments import Settings
-from pmpo.training.batch_arithmetic import check_alignment, check_problems, check_processes
+from pmpo.training.batch_arithmetic import check_alignment, check_processes
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -124,7 +125,7 @@ def make_plan(
     per_round = args.generation_batch_size * processes // args.world_size
     prompts = per_round // args.num_generations
     if sizes[0] is not None:
-        check_problems(sizes[0], prompts, args)
+        check_rounds(sizes[0], prompts, args)
     updates = args.steps_per_generation * args.num_iterations // args.gradient_accumulation_steps
     total = _total_updates(args, sizes[0], prompts, updates)
     return Plan(

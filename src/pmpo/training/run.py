@@ -58,6 +58,8 @@ def run(settings: Settings, console: Console | None = None) -> summary.Summary |
         return None
     _claim_folder(settings, prepared)
     with run_folder.locked(prepared.folder) if main else contextlib.nullcontext():
+        if main:
+            _write_config(settings, prepared)
         return _run(settings, prepared, progress, console, started)
 
 
@@ -91,7 +93,8 @@ def _prepare(settings: Settings) -> _Prepared:
     if problems.train is not None:
         _check_golds(rewards, problems, run.max_unreadable_golds)
         for reward in rewards:
-            try_reward(reward, [problems.train[i] for i in range(min(2, len(problems.train)))], TrainerState())
+            rows = [problems.train[i] for i in range(min(2, len(problems.train)))]
+            try_reward(reward, rows, TrainerState(), args.reward_timeout)
     source = model.resolve(settings, problems.texts())
     problems, longest = _rendered(problems, source, settings)
     unchecked = (*problems.unchecked, *source.unchecked)
@@ -137,18 +140,28 @@ def _eval_length(settings: Settings) -> int:
 
 
 def _claim_folder(settings: Settings, prepared: _Prepared) -> None:
-    """Make the folder and write config.yaml, once every process has seen that it is free."""
+    """Make the folder, once every process has seen that it is free."""
     args = settings.training
     if args.world_size > 1:
         args.distributed_state.wait_for_everyone()
     if args.process_index == 0:
         try:
             prepared.folder.mkdir(parents=True, exist_ok=True)
-            run_folder.write_config(prepared.folder, settings, prepared.plan.as_dict())
         except OSError as error:
             raise InputError(f"output_dir {prepared.folder} cannot be written: {error.strerror}.") from error
     if args.world_size > 1:
         args.distributed_state.wait_for_everyone()
+
+
+def _write_config(settings: Settings, prepared: _Prepared) -> None:
+    """config.yaml, in a folder that is locked and still free: another run may have come and gone meanwhile."""
+    run_folder.check_folder(
+        prepared.folder, run_folder.resume_point(settings.training.resume_from_checkpoint) is not None
+    )
+    try:
+        run_folder.write_config(prepared.folder, settings, prepared.plan.as_dict())
+    except OSError as error:
+        raise InputError(f"output_dir {prepared.folder} cannot be written: {error.strerror}.") from error
 
 
 def _train(settings: Settings, prepared: _Prepared, progress: Progress) -> HeldOutCallback:

@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM, which Slurm and Kubernetes send: finish the update, save a checkpoint, end with 130 or 143."""
 
+import contextlib
 import signal
 import threading
 from collections.abc import Callable
@@ -50,10 +51,11 @@ class StopOnSignal(TrainerCallback):
 
     def _first(self, number: int, frame: FrameType | None) -> None:
         self.received = number
-        name = signal.Signals(number).name
-        self.say(f"{name}: finishing this update, then saving a checkpoint and ending; once more ends at once")
-        for each in _SIGNALS:
+        for each in _SIGNALS:  # before the sentence that promises it
             signal.signal(each, signal.SIG_DFL)
+        name = signal.Signals(number).name
+        with contextlib.suppress(RuntimeError):  # it came in the middle of another print
+            self.say(f"{name}: finishing this update, then saving a checkpoint and ending; once more ends at once")
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """All processes agree at every update, since all of them take part in saving."""

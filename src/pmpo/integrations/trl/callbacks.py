@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ class MetricsLog(TrainerCallback):
     def __init__(self, trainer: PMPOTrainer) -> None:
         self.trainer = trainer
         self.path = Path(trainer.args.output_dir) / "metrics.jsonl"
+        self._unwritten: list[str] = []
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """A resumed run continues the log from its checkpoint: later lines are about to be written again."""
@@ -43,9 +45,25 @@ class MetricsLog(TrainerCallback):
         if histogram is not None:
             row["exponent/histogram"] = histogram
             self._report(values, state.global_step)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        self._append(json.dumps(row) + "\n")
+
+    def _append(self, line: str) -> None:
+        """Write the line, or keep it for the next event where the disk is full: the next checkpoint decides on that."""
+        self._unwritten.append(line)
+        size = None
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("ab", buffering=0) as file:
+                size = file.tell()
+                data = "".join(self._unwritten).encode()
+                while data:
+                    data = data[file.write(data) :]
+            self._unwritten = []
+        except OSError as error:
+            if size is not None:
+                os.truncate(self.path, size)  # no half of a line for the next one to be glued to
+            if len(self._unwritten) == 1:
+                self.trainer.tell_of_unwritten_log(error)
 
     def _report(self, values: list[float], step: int) -> None:
         for callback in self.trainer.callback_handler.callbacks:

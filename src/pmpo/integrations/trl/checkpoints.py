@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pmpo.tasks.files import write_json
+from pmpo.tasks.files import plain, write_json
 
 MANIFEST = "manifest.json"
 SAVING = ".saving"
@@ -52,7 +52,8 @@ def seal(folder: Path, facts: Mapping[str, Any]) -> None:
     for path in _files(folder):
         files[str(path.relative_to(folder))] = {"bytes": path.stat().st_size, "sha256": _sha256(path)}
         _flush(path)
-    write_json(folder / MANIFEST, {"files": files, **facts})
+    manifest = {"files": files, **facts}
+    write_json(folder / MANIFEST, {**manifest, "sha256": _own_hash(manifest)})
     for directory in [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
         _flush(directory)
 
@@ -60,7 +61,7 @@ def seal(folder: Path, facts: Mapping[str, Any]) -> None:
 def publish(staged: Path, final: Path) -> None:
     """Give a sealed checkpoint its name. An older one of the same name (a run that was resumed before it) gives way."""
     if final.exists():
-        shutil.rmtree(final)
+        _delete(final)
     os.replace(staged, final)
     _flush(final.parent)
 
@@ -71,12 +72,17 @@ def verify(folder: Path) -> Verification:
     step = int(match[1]) if match else None
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        own_hash = manifest.pop("sha256", None)
+        if own_hash != _own_hash(manifest):
+            return Verification(folder, step, (f"{MANIFEST} was changed: its hash is another one",))
         recorded = dict(manifest.pop("files"))
     except FileNotFoundError:
         return Verification(folder, step, (f"there is no {MANIFEST}, so it was not written by pmpo or not to its end",))
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         return Verification(folder, step, (f"{MANIFEST} cannot be read ({error})",))
     faults = [fault for name, entry in recorded.items() if (fault := _fault(folder / name, name, entry))]
+    if step is not None and step != manifest.get("step", step):
+        faults.insert(0, f"the manifest is that of step {manifest['step']}")
     sizes = {name: int(entry["bytes"]) for name, entry in recorded.items() if isinstance(entry, dict)}
     return Verification(folder, step, tuple(faults), manifest, sizes)
 
@@ -121,16 +127,25 @@ def rotate(run: Path, limit: int | None, keep: tuple[str | None, ...] = ()) -> N
     kept = {Path(name).resolve() for name in keep if name} | ({newest.resolve()} if newest else set())
     for path in paths[: max(0, len(paths) - limit)]:
         if path.resolve() not in kept:
-            # Renamed first: a kill in the middle of deleting must not leave half of a checkpoint under its name.
-            doomed = run / SAVING / f"deleted-{path.name}"
-            doomed.parent.mkdir(exist_ok=True)
-            os.replace(path, doomed)
-            shutil.rmtree(doomed)
+            _delete(path)
+
+
+def _delete(path: Path) -> None:
+    """Renamed first: a kill in the middle of deleting must not leave half of a checkpoint under its name."""
+    doomed = path.parent / SAVING / f"deleted-{path.name}"
+    doomed.parent.mkdir(exist_ok=True)
+    os.replace(path, doomed)
+    shutil.rmtree(doomed)
 
 
 def clear_staging(run: Path) -> None:
     """Remove what an interrupted save or deletion left behind."""
     shutil.rmtree(run / SAVING, ignore_errors=True)
+
+
+def _own_hash(manifest: Mapping[str, Any]) -> str:
+    """A hash of what the manifest says, itself the one thing that no file's hash covers."""
+    return hashlib.sha256(json.dumps(plain(manifest), sort_keys=True).encode()).hexdigest()
 
 
 def _files(folder: Path) -> list[Path]:

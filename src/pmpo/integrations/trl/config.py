@@ -6,6 +6,7 @@ import copy
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
+from transformers.utils import is_torch_tf32_available
 from trl import GRPOConfig
 
 from pmpo.integrations.trl.resolve import SCALE_REWARDS, resolve_objective
@@ -70,6 +71,12 @@ class PMPOConfig(GRPOConfig):
     max_failed_rewards: float = _option(
         0.1, "Share of a batch's rewards, 0..1, that a reward function may fail to give before the run stops."
     )
+    reward_timeout: float | None = _option(
+        None,
+        "Seconds that one call of a Python reward function may take before its completions count as failed; default: "
+        "for ever. The function then runs in a thread, which is given up and not stopped; graders in processes, such "
+        "as those of pmpo.tasks, have limits of their own and are not touched.",
+    )
     on_save_error: str = _option(
         "stop", "A checkpoint that cannot be written (a full disk): stop the run, or continue without it."
     )
@@ -96,11 +103,16 @@ class PMPOConfig(GRPOConfig):
             raise ValueError(f"max_nonfinite_steps is {self.max_nonfinite_steps}; write a number of at least 1.")
         if not 0.0 <= self.max_failed_rewards <= 1.0:
             raise ValueError(f"max_failed_rewards is {self.max_failed_rewards}; write a share, 0..1.")
+        if self.reward_timeout is not None and not self.reward_timeout > 0.0:
+            raise ValueError(f"reward_timeout is {self.reward_timeout}; write seconds, more than 0, or leave it out.")
         if self.on_save_error not in ("stop", "continue"):
             raise ValueError(unknown_name("on_save_error", self.on_save_error, ("stop", "continue")))
         if self.generation_batch_size is None and self.steps_per_generation is None:
             self.steps_per_generation = UPDATES_PER_GENERATION * self.gradient_accumulation_steps
         self._apply_objective()
+        if self.tf32 is None and self.bf16 is not False and is_torch_tf32_available():
+            # The float32 head of a 16-bit model: its inputs fit into TF32 exactly, its sums stay float32.
+            self.tf32 = True
         super().__post_init__()
         self._check_token_counts()
         self._check_skip()

@@ -25,6 +25,7 @@ _HARMLESS = (
     "include_num_input", "load_best", "metric_for", "greater_is", "restore_callback", "use_liger", "tf32",
     "vllm_server", "vllm_gpu_memory", "_n_gpu", "past_index", "ignore_data_skip", "prediction_loss", "debug",
     "chat_template_path", "train_sampling_strategy_",
+    "generation_batch_size",  # the product of others, which are compared
 )  # fmt: skip
 """Beginnings of the names of arguments that do not change the weights that come out."""
 

@@ -7,7 +7,9 @@ the second epoch repeats the order of the first.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,31 +57,94 @@ def _file(folder: str | Path, rank: int) -> Path:
     return Path(folder) / f"generation-{rank}.pt"
 
 
+def _layout(trainer: PMPOTrainer) -> dict[str, int]:
+    """How a round is divided: what is buffered under one division means nothing under another."""
+    names = ("steps_per_generation", "num_iterations", "gradient_accumulation_steps", "per_device_train_batch_size")
+    return {"processes": trainer.accelerator.num_processes, **{name: getattr(trainer.args, name) for name in names}}
+
+
 def save_generation(trainer: PMPOTrainer, folder: str | Path) -> None:
     """Write this rank's buffered generation, the position in it, and what the log has gathered since its last event."""
     state = {
+        "layout": _layout(trainer),
         "step": trainer._step,
         "buffer": trainer._buffered_inputs,
-        "metrics": {name: list(values) for name, values in trainer._metrics["train"].items()},
-        "exponents": list(trainer._exponents["train"]),
+        "log": {
+            "metrics": {name: list(values) for name, values in trainer._metrics["train"].items()},
+            "exponents": list(trainer._exponents["train"]),
+            "loss": trainer._tr_loss,
+            "since": trainer._globalstep_last_logged,
+        },
         "skipped_steps": trainer.skipped_steps,
         "reference": trainer.ref_model.state_dict() if trainer.args.sync_ref_model else None,
     }
     torch.save(state, _file(folder, trainer.accelerator.process_index))
 
 
-def load_generation(trainer: PMPOTrainer, folder: str | Path) -> None:
-    """Take up what `save_generation` wrote; a checkpoint of another trainer has no such file and resumes as TRL does.
+@dataclass(frozen=True)
+class Resumed:
+    """What a resumed run takes up once its first epoch begins.
+
+    Attributes:
+        log: what the log had gathered, for `take_up`; empty when that is unknown.
+        lost: why the round under way cannot go on, as the rest of a sentence; None when it can.
+    """
+
+    log: dict[str, Any]
+    lost: str | None
+
+
+def load_generation(trainer: PMPOTrainer, folder: str | Path) -> Resumed:
+    """Take up what `save_generation` wrote; all ranks take the buffer up, or none does.
 
     Only tensors, numbers, texts and containers of them are read (`weights_only`); nothing is unpickled.
     """
     path = _file(folder, trainer.accelerator.process_index)
-    if not path.exists():
-        return
-    state: dict[str, Any] = torch.load(path, map_location=trainer.accelerator.device, weights_only=True)
+    lost = None if path.exists() else f"there is no {path.name} in it"
+    shared = path if path.exists() else _file(folder, 0)  # the first rank's knows what is the same on all
+    state: dict[str, Any] = {}
+    if shared.exists():
+        device = trainer.accelerator.device
+        where = device if device.type != "cpu" else "cpu"  # torch reads nothing onto the "cpu:0" of several processes
+        state = torch.load(shared, map_location=where, weights_only=True)
+        lost = _other_layout(state["layout"], _layout(trainer)) or lost
+        trainer.skipped_steps = state["skipped_steps"]
+        if state["reference"] is not None and trainer.ref_model is not None:
+            trainer.ref_model.load_state_dict(state["reference"])
+    if trainer._any_failed(ValueError(lost) if lost else None):
+        return Resumed({}, lost or "another process has not its part of it")
     trainer._step, trainer._buffered_inputs = state["step"], state["buffer"]
-    trainer._metrics["train"].update(state["metrics"])
-    trainer._exponents["train"] = state["exponents"]
-    trainer.skipped_steps = state["skipped_steps"]
-    if state["reference"] is not None:
-        trainer.ref_model.load_state_dict(state["reference"])
+    return Resumed(state["log"], None)
+
+
+def _other_layout(old: dict[str, int], new: dict[str, int]) -> str | None:
+    differing = [f"{name} {old[name]}, not {new[name]}" for name in new if old[name] != new[name]]
+    return f"it was written with {' and '.join(differing)}" if differing else None
+
+
+def take_up(trainer: PMPOTrainer, resumed: Resumed, position: int, epoch_length: int) -> None:
+    """Called at the start of the first epoch of a resumed run: the log's window, or a round that has to begin anew.
+
+    Args:
+        position, epoch_length: forward passes of the epoch, done and in all.
+    """
+    if resumed.lost is None:
+        log = resumed.log
+        trainer._metrics["train"].update(log["metrics"])
+        trainer._exponents["train"] = log["exponents"]
+        trainer._tr_loss, trainer._globalstep_last_logged = log["loss"], log["since"]
+        trainer._total_loss_scalar = -log["loss"].item()  # the summary's loss is that of this process alone
+        return
+    trainer._step = position  # rounds keep their places in the epoch
+    length = trainer.args.steps_per_generation * trainer.num_iterations
+    if position % length and trainer.accelerator.is_main_process:
+        ends, step = position, trainer.state.global_step
+        while ends % length:
+            ends, step = min(ends + trainer.args.gradient_accumulation_steps, epoch_length), step + 1
+        warnings.warn(
+            f"Resumed at step {trainer.state.global_step} in the middle of a round, which cannot go on as it would "
+            f"have: {resumed.lost}. New completions take the place of the rest of it, so the weights will not be those "
+            f"of a run that was not interrupted. From step {step} on rounds are whole, and a checkpoint of step {step} "
+            "resumes exactly.",
+            stacklevel=2,
+        )

@@ -83,6 +83,8 @@ def weights_are_finite(model: torch.nn.Module) -> bool:
 
 def drop_lines_after(path: Path, step: int) -> None:
     """Cut a metrics.jsonl back to the checkpoint that is resumed from; a last line cut short by a kill goes as well."""
+    for left in path.parent.glob(f".{path.name}.*"):  # of a kill while this was done
+        left.unlink()
     if not path.exists():
         return
     kept = []

@@ -15,7 +15,7 @@ from trl import GRPOTrainer
 from trl.trainer.utils import RepeatSampler
 
 from pmpo.integrations.trl import checkpoints, drift
-from pmpo.integrations.trl.exact_resume import EpochSampler, load_generation, save_generation
+from pmpo.integrations.trl.exact_resume import EpochSampler, Resumed, load_generation, save_generation, take_up
 from pmpo.integrations.trl.nonfinite import NonFiniteLossError, weights_are_finite
 from pmpo.tasks.errors import InputError
 from pmpo.tasks.versions import library_versions
@@ -24,7 +24,7 @@ FORMAT = 1
 """Version of what `manifest.json` holds besides files."""
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(InputError):
     """A checkpoint could not be written. The newest one before it is untouched."""
 
 
@@ -36,11 +36,24 @@ class WholeCheckpoints(GRPOTrainer):
     """
 
     _saving = False
+    _sampler: EpochSampler | None = None
+    _resumed: Resumed | None = None
     failed_saves = 0
 
     def _get_train_sampler(self, dataset: Any = None) -> Any:
         sampler = super()._get_train_sampler(dataset)
-        return EpochSampler.like(sampler) if type(sampler) is RepeatSampler else sampler
+        if type(sampler) is RepeatSampler:
+            sampler = self._sampler = EpochSampler.like(sampler)
+        return sampler
+
+    def _run_epoch(self, **kwargs: Any) -> None:
+        if self._sampler is not None:
+            # accelerate's wrappers for several processes do not tell the sampler of a resumed run.
+            self._sampler.set_epoch(kwargs["epoch"])
+        if self._resumed is not None:
+            take_up(self, self._resumed, kwargs["steps_trained_in_current_epoch"], kwargs["steps_in_epoch"])
+            self._resumed = None
+        super()._run_epoch(**kwargs)
 
     # ---- saving ------------------------------------------------------------------------------------------------
 
@@ -95,8 +108,8 @@ class WholeCheckpoints(GRPOTrainer):
             facts = {"format": FORMAT, "step": self.state.global_step, "processes": self.accelerator.num_processes}
             checkpoints.seal(staged, {**facts, "versions": library_versions(), "settings": self.settings()})
             checkpoints.publish(staged, run / name)
-            checkpoints.clear_staging(run)
             checkpoints.rotate(run, self.args.save_total_limit, (self.state.best_model_checkpoint,))
+            checkpoints.clear_staging(run)
         except OSError as error:
             return error
         return None
@@ -109,17 +122,18 @@ class WholeCheckpoints(GRPOTrainer):
         if self.accelerator.is_main_process:
             checkpoints.clear_staging(run)
         self.failed_saves += 1
-        sound, _ = checkpoints.newest_sound(run) if run.is_dir() else (None, [])
-        reason = _reason(problem) if problem is not None else "another process could not write its part"
-        last = f"The newest whole one is {sound}" if sound is not None else "There is no older one"
-        free = f"{shutil.disk_usage(run).free / 1e6:.0f} MB are free there" if run.is_dir() else "the folder is gone"
-        message = f"{name} could not be written to {run}: {reason} ({free}). {last}."
+        message = _unwritten(run, name, problem)
         if self.args.on_save_error == "stop":
             raise CheckpointError(
                 f"{message} Make room and resume from there, or write on_save_error: continue to train on without it."
             )
         self._metrics["train"]["checkpoint/failed_saves"] = [float(self.failed_saves)]
         warnings.warn(f"{message} The run goes on (on_save_error: continue).", stacklevel=2)
+
+    def tell_of_unwritten_log(self, problem: OSError) -> None:
+        """Called once when metrics.jsonl cannot be written; the checkpoint after it stops the run, or does not."""
+        message = _unwritten(Path(super()._get_output_dir(None)), "A line of metrics.jsonl", problem)
+        warnings.warn(f"{message} The run goes on, and its lines are kept until there is room.", stacklevel=2)
 
     # ---- taking up ---------------------------------------------------------------------------------------------
 
@@ -137,6 +151,8 @@ class WholeCheckpoints(GRPOTrainer):
         """
         if resume_from_checkpoint:
             resume_from_checkpoint = self._choose(resume_from_checkpoint)
+            if self.accelerator.is_main_process:
+                checkpoints.clear_staging(Path(super()._get_output_dir(None)))
         return super().train(resume_from_checkpoint=resume_from_checkpoint or None, **kwargs)
 
     def _choose(self, wanted: str | bool) -> str:
@@ -153,7 +169,7 @@ class WholeCheckpoints(GRPOTrainer):
             if not chosen.is_dir():
                 raise InputError(f"There is no checkpoint folder {chosen} to resume from.")
         found = checkpoints.verify(chosen)
-        if (chosen / checkpoints.MANIFEST).exists() or wanted is True:
+        if not _is_of_another_trainer(chosen):
             self._check(found)
         else:
             warnings.warn(f"{chosen} has no {checkpoints.MANIFEST}: resumed as TRL does, unchecked.", stacklevel=3)
@@ -171,20 +187,46 @@ class WholeCheckpoints(GRPOTrainer):
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         super()._load_optimizer_and_scheduler(checkpoint)
         if checkpoint is not None:
-            load_generation(self, checkpoint)
+            self._resumed = load_generation(self, checkpoint)
+
+
+def _is_of_another_trainer(folder: Path) -> bool:
+    """Whether a folder without a manifest is TRL's own checkpoint, and not one of ours that lost it."""
+    ours = (folder / checkpoints.MANIFEST).exists() or any(folder.glob("generation-*.pt"))
+    return not ours and (folder / "trainer_state.json").exists()
+
+
+def _unwritten(run: Path, name: str, problem: Exception | None) -> str:
+    """What could not be written and why, how much room there is, and the newest whole checkpoint."""
+    sound, _ = checkpoints.newest_sound(run) if run.is_dir() else (None, [])
+    reason = _reason(problem) if problem is not None else "another process could not write its part"
+    last = f"The newest whole checkpoint is {sound}" if sound is not None else "There is no whole checkpoint"
+    free = f"{shutil.disk_usage(run).free / 1e6:.1f} MB are free there" if run.is_dir() else "the folder is gone"
+    return f"{name} could not be written to {run}: {reason} ({free}). {last}."
 
 
 def _is_about_writing(error: Exception) -> bool:
     """A full disk, a lost mount, a missing permission; torch and safetensors wrap those in types of their own."""
-    text = str(error)
-    wrapped = ("PytorchStreamWriter", "write", "No space left", "I/O error", "unexpected pos")
-    return isinstance(error, OSError) or any(part in text for part in wrapped)
+    return isinstance(error, OSError) or any(part in str(error) for part in (*_CUT_SHORT, "write", "I/O error"))
+
+
+_CUT_SHORT = ("No space left", "PytorchStreamWriter", "unexpected pos", "iostream error")
+"""What torch and safetensors say, without an error number, of a file that could not be written to its end."""
+
+_KNOWN = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk is full up to the quota",
+    errno.EFBIG: "the file is larger than files may be here (ulimit -f)",
+}
 
 
 def _reason(error: Exception) -> str:
     text = " ".join(str(error).split())
-    full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in text
-    quota = getattr(error, "errno", None) in (errno.EDQUOT, errno.EFBIG)
-    if full or quota or "PytorchStreamWriter" in text or "unexpected pos" in text:
-        return f"the disk is full ({text[:120]})"
+    number = getattr(error, "errno", None)
+    if number in _KNOWN:
+        return _KNOWN[number]
+    if "No space left" in text:
+        return _KNOWN[errno.ENOSPC]
+    if any(part in text for part in _CUT_SHORT):
+        return "a file could not be written to its end: the disk is full, or a limit on it is reached"
     return text[:200]

@@ -7,7 +7,6 @@ the policy term and the KL penalty are `pmpo.policy_loss`. The reasons are in do
 
 from __future__ import annotations
 
-import inspect
 import textwrap
 import warnings
 from collections import defaultdict
@@ -15,20 +14,23 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from trl.trainer.utils import get_config_model_id
+from trl.trainer.utils import get_config_model_id, is_async_callable
 
 from pmpo.integrations.trl import metrics as reduction
 from pmpo.integrations.trl.batch_facts import one_update_warning, range_warning, reward_facts
 from pmpo.integrations.trl.callbacks import MetricsLog, NonFiniteGuard
 from pmpo.integrations.trl.config import PMPOConfig
+from pmpo.integrations.trl.float32 import float32_heads
 from pmpo.integrations.trl.nonfinite import NonFiniteLossError, describe_batch, dump_batch
+from pmpo.integrations.trl.preflight import check_progress, preflight
 from pmpo.integrations.trl.saving import WholeCheckpoints
 from pmpo.objective.advantages import group_advantages
 from pmpo.objective.batch import BatchContext
 from pmpo.objective.policy_loss import PolicyLoss, policy_loss
 from pmpo.objective.presets import Objective
 from pmpo.tasks.checked_reward import CheckedReward
-from pmpo.tasks.tolerant_reward import TolerantReward
+from pmpo.tasks.graded_reward import GradedReward
+from pmpo.tasks.tolerant_reward import TolerantCoroutine, TolerantReward
 
 
 class PMPOTrainer(WholeCheckpoints):
@@ -74,7 +76,8 @@ class PMPOTrainer(WholeCheckpoints):
             )
         if objective is not None:
             args = args.with_objective(objective)
-        super().__init__(model, reward_funcs, args, *positional, **kwargs)
+        with float32_heads():
+            super().__init__(model, reward_funcs, args, *positional, **kwargs)
         self.policy_objective = args.resolved_objective
         # What TRL's loss still reads while its policy term is switched off.
         self.loss_type, self.importance_sampling_level = "grpo", "token"
@@ -93,13 +96,34 @@ class PMPOTrainer(WholeCheckpoints):
         if warning is not None and self.accelerator.is_main_process:
             warnings.warn(warning, stacklevel=2)
 
+    def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
+        """As TRL's, after a look at the data sets.
+
+        Raises: InputError for prompts that cannot work (see `preflight`), for a run that ends without one optimiser
+            step, and as `WholeCheckpoints.train`.
+        """
+        preflight(self)
+        result = super().train(resume_from_checkpoint, **kwargs)
+        check_progress(self)
+        return result
+
+    def _run_epoch(self, **kwargs: Any) -> None:
+        """Nothing when the run that is resumed is complete, where transformers 5.23 would make one step too many."""
+        if self.state.global_step < self.state.max_steps:
+            super()._run_epoch(**kwargs)
+        else:
+            self.control.should_training_stop = True
+
     def _tolerant(self, function: Any) -> Any:
-        """A Python function with single failures made missing rewards; reward models and coroutines as they are."""
-        if isinstance(function, torch.nn.Module) or inspect.iscoroutinefunction(function):
+        """A Python function with single failures made missing rewards; reward models as they are."""
+        if isinstance(function, torch.nn.Module):
             return function
+        checked = function
         if not isinstance(function, CheckedReward):
-            function = CheckedReward(function, getattr(function, "__name__", type(function).__name__))
-        return TolerantReward(function, self.args.max_failed_rewards)
+            checked = CheckedReward(function, getattr(function, "__name__", type(function).__name__))
+        kind = TolerantCoroutine if is_async_callable(function) else TolerantReward
+        limited = not isinstance(checked.function, GradedReward)  # it kills what takes too long, one by one
+        return kind(checked, self.args.max_failed_rewards, self.args.reward_timeout if limited else None)
 
     # ---- facts of the generation batch -------------------------------------------------------------------------
 

@@ -1,0 +1,133 @@
+"""What is refused before step 0, and a run without one step is no success."""
+
+import json
+
+import pytest
+import torch
+from datasets import Dataset, IterableDataset
+
+from pmpo.cli import main
+from pmpo.integrations.trl import PMPOTrainer
+from pmpo.integrations.trl.preflight import context_of, prompt_fault
+from pmpo.tasks.errors import InputError
+from support import config, parameters, trainer
+from tiny import digit_reward, tiny_dataset, tiny_model, tiny_tokenizer
+
+
+def refusal(train_dataset, build=None, **changes):
+    one = trainer(config(**changes), train_dataset=train_dataset, **(build or {}))
+    with pytest.raises(InputError) as caught:
+        one.train()
+    assert one.state.global_step == 0
+    return str(caught.value)
+
+
+def prompts(*special):
+    return Dataset.from_dict({"prompt": [*special, *[f"{i}+1=" for i in range(8)]]})
+
+
+def test_a_missing_column_is_named_with_those_there_are():
+    message = refusal(tiny_dataset().rename_column("prompt", "prompts"))
+    assert message.startswith("train_dataset has no column 'prompt'; its columns are prompts. Did you mean 'prompts'?")
+
+
+def test_an_empty_data_set_is_no_success():
+    assert "The training set is empty, so not one update would be made" in refusal(prompts().select([]))
+
+
+@pytest.mark.parametrize(
+    ("special", "said"),
+    [([None], "train_dataset[0]['prompt'] is None"), (["1+1=", " "], "train_dataset[1]['prompt'] is empty")],
+)
+def test_prompts_that_are_not_there(special, said):
+    assert refusal(prompts(*special)).startswith(said)
+
+
+def test_what_a_prompt_may_be():
+    assert prompt_fault("1+1=") is None and prompt_fault([{"role": "user", "content": "1+1="}]) is None
+    assert prompt_fault([]) == prompt_fault([{"role": "user", "content": ""}])
+    assert "without any content" in prompt_fault([]) and prompt_fault(7) == "is a int, not text or a list of messages"
+
+
+def test_prompts_over_the_context_of_the_model():
+    message = refusal(prompts("1+" * 40))
+    assert (
+        message.startswith("train_dataset[0]['prompt'] ('1+1+")
+        and "80 tokens, but the model's context is 64" in message
+    )
+    message = refusal(prompts("1+" * 30))
+    assert "with max_completion_length=6 that is 66" in message and "write max_completion_length=4 or less" in message
+    late = prompts(*["1+1="] * 1500, "1+" * 40)  # beyond the prompts that are tokenized at once
+    assert "train_dataset[1500]['prompt']" in refusal(late)
+
+
+def test_the_data_set_of_the_evaluation_is_looked_at_as_well():
+    build = {"eval_dataset": {"hard": prompts("1+1=", None)}}
+    message = refusal(tiny_dataset(), build, eval_strategy="steps", eval_steps=2, num_generations_eval=2)
+    assert message.startswith("eval_dataset['hard'][1]['prompt'] is None")
+
+
+def test_a_context_is_unknown_where_positions_are_stretched():
+    model = tiny_model().config
+    assert context_of(model) == 64
+    model.rope_parameters = {"rope_type": "yarn", "factor": 4.0, "rope_theta": 1e4}
+    assert context_of(model) is None
+
+
+@pytest.mark.parametrize("limit", [{"max_steps": 4}, {"max_steps": -1, "num_train_epochs": 3}])
+def test_fewer_prompts_than_a_round_are_refused_with_the_numbers(limit):
+    message = refusal(prompts().select(range(3)), **limit)
+    assert "One round needs 4 different prompts, but there are 3" in message
+    assert "Lower steps_per_generation (2)" in message
+    one = trainer(config(**limit), train_dataset=prompts().select(range(4)))
+    one.train()
+    assert one.state.global_step > 0
+
+
+def test_a_stream_is_not_counted_but_must_make_a_step():
+    few = IterableDataset.from_generator(lambda: iter([{"prompt": "1+1="}] * 3))
+    assert "The run ended without one optimiser step (max_steps=4" in refusal(few)
+    enough = IterableDataset.from_generator(lambda: iter([{"prompt": "1+1="}] * 64))
+    one = trainer(config(), train_dataset=enough)
+    one.train()
+    assert one.state.global_step == 4
+
+
+def test_no_epochs_are_no_success_and_a_complete_run_may_be_resumed():
+    assert "num_train_epochs=0" in refusal(tiny_dataset(), max_steps=-1, num_train_epochs=0)
+    args = config(save_strategy="steps", save_steps=2)
+    one = trainer(args)
+    one.train()
+    again = trainer(config(output_dir=args.output_dir, save_strategy="steps", save_steps=2))
+    again.train(resume_from_checkpoint=True)
+    assert again.state.global_step == 4 and torch.equal(parameters(again), parameters(one))
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [("--steps_per_generation 64", "One round needs 64 different prompts, but there are 12"),
+     ("--max_steps -1 --num_train_epochs 0", "The run ended without one optimiser step")],
+)  # fmt: skip
+def test_pmpo_train_exits_with_2(flags, said, tmp_path, capsys):
+    (tmp_path / "data.jsonl").write_text(
+        "".join(json.dumps({"problem": f"{i}+1=", "answer": str(i + 1)}) + "\n" for i in range(12))
+    )
+    (tmp_path / "rewards.py").write_text("def good(completions, **k): return [0.0] * len(completions)\n")
+    tiny_model().save_pretrained(tmp_path / "model")
+    tiny_tokenizer().save_pretrained(tmp_path / "model")
+    base = f"""train --dataset {tmp_path}/data.jsonl --model_name_or_path {tmp_path}/model --eval_size 0
+        --reward {tmp_path}/rewards.py:good --num_generations 4 --per_device_train_batch_size 4 --max_steps 4
+        --steps_per_generation 2 --max_completion_length 6 --save_strategy no --progress off
+        --output_dir {tmp_path}/run {flags}"""
+    assert main(base.split()) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_messages_are_measured_in_the_chat_template_of_the_model():
+    tokenizer = tiny_tokenizer()
+    tokenizer.chat_template = "{% for m in messages %}{{ m['content'] + '=' * 20 }}{% endfor %}"
+    rows = Dataset.from_dict({"prompt": [[{"role": "user", "content": "1+" * 18}]] * 8})
+    one = PMPOTrainer(tiny_model(), digit_reward, config(), train_dataset=rows, processing_class=tokenizer)
+    one.args.max_completion_length = 16
+    with pytest.raises(InputError, match="has 56 tokens, and with max_completion_length=16 that is 72"):
+        one.train()
