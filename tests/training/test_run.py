@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 
 import pytest
 import yaml
@@ -73,6 +74,19 @@ def test_a_second_run_in_the_same_folder_is_refused_and_a_resumed_one_goes_on(fl
     after = rows_of(tmp_path / "run" / "held_out.jsonl")
     assert after[: len(before)] == before and after[-1]["step"] == 6
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["steps"] == 6
+
+
+def test_auto_is_one_command_for_the_first_start_and_every_later_one(flags, tmp_path):
+    run_folder, command = tmp_path / "run", ["train", *flags, "--max_steps", "3", "--resume_from_checkpoint", "auto"]
+    assert main(command) == 0
+    first = rows_of(run_folder / "metrics.jsonl")
+    shutil.rmtree(run_folder / "checkpoint-3")
+    (run_folder / "summary.json").unlink()  # as if it had been killed before its first checkpoint
+    assert main(command) == 0
+    again = rows_of(run_folder / "metrics.jsonl")
+    assert [row["step"] for row in again] == [row["step"] for row in first]
+    assert main([*command, "--max_steps", "6"]) == 0
+    assert [row["step"] for row in rows_of(run_folder / "metrics.jsonl") if "loss" in row] == [1, 2, 3, 4, 5, 6]
 
 
 def test_measuring_does_not_change_the_training(flags, tmp_path):

@@ -6,9 +6,12 @@ import yaml
 from pmpo.tasks.errors import InputError
 from pmpo.training.arguments import parse
 from pmpo.training.run_folder import (
+    begin_again,
+    can_begin_again,
     check_folder,
     choose_folder,
     resume_point,
+    settle_auto,
     write_config,
 )
 
@@ -20,12 +23,16 @@ def test_a_folder_with_another_run_is_refused(tmp_path):
     (folder / "notes.txt").write_text("mine")
     check_folder(folder, resume=False)  # somebody's notes are no run
     (folder / "metrics.jsonl").write_text("")
-    with pytest.raises(InputError, match=r"already holds a run \(metrics.jsonl\). Give another --output_dir"):
+    with pytest.raises(
+        InputError, match=r"holds a run \(metrics.jsonl\). Give another --output_dir, or begin it again"
+    ):
         check_folder(folder, resume=False)
-    with pytest.raises(InputError, match=r"nothing to resume: .* holds no checkpoint"):
+    with pytest.raises(InputError, match=r"nothing to resume: .* holds no checkpoint. Drop .*, or write auto"):
         check_folder(folder, resume=True)
     (folder / "checkpoint-5").mkdir()
     check_folder(folder, resume=True)
+    with pytest.raises(InputError, match="or continue that run with --resume_from_checkpoint true"):
+        check_folder(folder, resume=False)
     with pytest.raises(InputError, match="is a file; give the name of a folder"):
         check_folder(folder / "notes.txt", resume=False)
 
@@ -46,6 +53,20 @@ def test_a_folder_that_nobody_named_is_a_new_one(tmp_path, monkeypatch):
 )
 def test_what_to_resume_from(value, point):
     assert resume_point(value) == point
+
+
+def test_auto_resumes_what_was_saved_and_begins_again_what_was_not(tmp_path):
+    assert settle_auto(tmp_path, "auto") is None and not can_begin_again(tmp_path)
+    assert settle_auto(tmp_path, "true") == "true" and settle_auto(tmp_path, None) is None
+    for name in ("config.yaml", "metrics.jsonl", "notes.txt"):
+        (tmp_path / name).write_text("")
+    assert settle_auto(tmp_path, "auto") is None and can_begin_again(tmp_path)
+    begin_again(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    (tmp_path / "summary.json").write_text("")
+    assert not can_begin_again(tmp_path), "a finished run is not touched"
+    (tmp_path / "checkpoint-2").mkdir()
+    assert settle_auto(tmp_path, "auto") == "true" and not can_begin_again(tmp_path)
 
 
 def test_config_yaml_runs_again_as_the_same_settings(tmp_path):

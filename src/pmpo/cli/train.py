@@ -22,7 +22,8 @@ objective (PMPOConfig), the most used:
   --gradient_accumulation_steps   forward passes per update
   --steps_per_generation          forward passes per round; divided by the above: updates per round
   --max_completion_length         tokens
-  --max_steps, --num_train_epochs, --learning_rate, --seed, --output_dir, --resume_from_checkpoint, --report_to, ...
+  --max_steps, --num_train_epochs, --learning_rate, --seed, --output_dir, --report_to, ...
+  --resume_from_checkpoint        true: the newest sound checkpoint; auto: that, or from the start without one
 
 model (ModelConfig): --model_name_or_path, --dtype, --attn_implementation, --use_peft, --lora_r, ...
 

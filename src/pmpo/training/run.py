@@ -37,6 +37,8 @@ class _Prepared:
     source: model.ModelSource
     folder: Path
     plan: Plan
+    again: bool
+    """Whether the folder holds the beginning of this run, from before its first checkpoint."""
 
 
 def run(settings: Settings, console: Console | None = None) -> summary.Summary | None:
@@ -86,7 +88,10 @@ def _prepare(settings: Settings) -> _Prepared:
     check_template(run.prompt_template, run.system_prompt)
     folder = run_folder.choose_folder(settings)
     args.output_dir = str(folder)
-    run_folder.check_folder(folder, run_folder.resume_point(args.resume_from_checkpoint) is not None)
+    again = str(args.resume_from_checkpoint).lower() == "auto" and run_folder.can_begin_again(folder)
+    args.resume_from_checkpoint = run_folder.settle_auto(folder, args.resume_from_checkpoint)
+    if not again:
+        run_folder.check_folder(folder, run_folder.resume_point(args.resume_from_checkpoint) is not None)
     grading = GradingSettings(run.status_rewards, run.grader_options, run.grader_timeout)
     rewards = [load_reward(name, grading, run.task) for name in run.reward]
     problems = data.load(run)
@@ -99,7 +104,7 @@ def _prepare(settings: Settings) -> _Prepared:
     problems, longest = _rendered(problems, source, settings)
     unchecked = (*problems.unchecked, *source.unchecked)
     plan = make_plan(settings, folder, source.name, problems.sizes, longest, unchecked)
-    return _Prepared(problems, rewards, source, folder, plan)
+    return _Prepared(problems, rewards, source, folder, plan, again)
 
 
 def _check_golds(rewards: list[CheckedReward], problems: data.Problems, max_unreadable: float) -> None:
@@ -155,6 +160,8 @@ def _claim_folder(settings: Settings, prepared: _Prepared) -> None:
 
 def _write_config(settings: Settings, prepared: _Prepared) -> None:
     """config.yaml, in a folder that is locked and still free: another run may have come and gone meanwhile."""
+    if prepared.again and run_folder.can_begin_again(prepared.folder):
+        run_folder.begin_again(prepared.folder)
     run_folder.check_folder(
         prepared.folder, run_folder.resume_point(settings.training.resume_from_checkpoint) is not None
     )

@@ -75,16 +75,42 @@ def check_folder(folder: Path, resume: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"output_dir {folder} is a file; give the name of a folder.")
     found = run_in(folder)
+    saved = any(name.startswith("checkpoint-") for name in found)
     if found and not resume:
+        instead = "continue that run with --resume_from_checkpoint true"
+        if not saved:
+            instead = "begin it again with --resume_from_checkpoint auto (it has saved no checkpoint)"
         raise InputError(
-            f"The folder {folder} already holds a run ({', '.join(found[:4])}). Give another --output_dir, or continue "
-            "that run with --resume_from_checkpoint true."
+            f"The folder {folder} already holds a run ({', '.join(found[:4])}). Give another --output_dir, or "
+            f"{instead}."
         )
-    if resume and not any(name.startswith("checkpoint-") for name in found):
-        raise InputError(f"There is nothing to resume: {folder} holds no checkpoint. Drop resume_from_checkpoint.")
+    if resume and not saved:
+        raise InputError(
+            f"There is nothing to resume: {folder} holds no checkpoint. Drop resume_from_checkpoint, or write auto."
+        )
     parent = next(p for p in (folder, *folder.absolute().parents) if p.exists())
     if not os.access(parent, os.W_OK):
         raise InputError(f"output_dir {folder} cannot be written: no permission in {parent}.")
+
+
+def settle_auto(folder: Path, value: Any) -> Any:
+    """`resume_from_checkpoint` once it is known what the folder holds: "auto", for jobs that are started again and
+    again with one command, is "true" when there is a checkpoint, else None. Other values as they are."""
+    if str(value).lower() != "auto":
+        return value
+    return "true" if any(name.startswith("checkpoint-") for name in run_in(folder)) else None
+
+
+def can_begin_again(folder: Path) -> bool:
+    """Whether a folder's run ended before its first checkpoint: nothing but the first lines of its logs is there."""
+    found = run_in(folder)
+    return bool(found) and not any(name == "summary.json" or name.startswith("checkpoint-") for name in found)
+
+
+def begin_again(folder: Path) -> None:
+    """Remove those lines; the run writes the same ones again."""
+    for name in (*_MARKS, "samples.jsonl"):
+        (folder / name).unlink(missing_ok=True)
 
 
 def resume_point(value: Any) -> str | bool | None:
