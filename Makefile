@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check install clean
+.PHONY: demo test faults check install clean
 
 demo: install  ## a small model made on the spot, trained with PMPO until you can see it learn
 	$(BIN)/pmpo train
 
 test: install  ## the whole test suite, doctests included
 	$(BIN)/python -m pytest -n auto
+
+faults: install  ## every kill point, damage and full disk, with a table of what came of it (six minutes)
+	PMPO_ALL_FAULTS=1 $(BIN)/python -m pytest tests/faults
 
 check: install  ## what a change must pass: lint, format, types, tests
 	$(BIN)/ruff check .

@@ -140,7 +140,7 @@ def test_or_the_run_goes_on_without_the_checkpoint(tmp_path, monkeypatch):
         "_save_optimizer_and_scheduler",
         lambda to: (saves.append(to), full_disk() if len(saves) == 1 else real(to)),
     )
-    with pytest.warns(UserWarning, match=r"checkpoint-2 could not .* There is no older one. The run goes on"):
+    with pytest.warns(UserWarning, match=r"checkpoint-2 could not .* There is no whole checkpoint. The run goes on"):
         one.train()
     assert one.state.global_step == 4 and one.failed_saves == 1
     assert [path.name for path in checkpoints.checkpoints(tmp_path)] == ["checkpoint-4"]

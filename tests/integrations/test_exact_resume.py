@@ -1,80 +1,101 @@
-"""A run that is resumed at any step ends with the weights of one that was never interrupted, bit for bit."""
+"""A run that is resumed at any step ends with the weights of one that was never interrupted, bit for bit.
+
+Every combination, on one process and on two, is in benchmarks/exact_resume.py.
+"""
 
 import itertools
-import shutil
-from pathlib import Path
+import json
 
 import pytest
 import torch
-from peft import LoraConfig
+from trl import GRPOConfig, GRPOTrainer
 from trl.trainer.utils import RepeatSampler
 
 from pmpo.integrations.trl.exact_resume import EpochSampler
-from support import config, parameters, saved_model, trainer
-from tiny import tiny_dataset
+from resuming import SYNCED, Shape, copied, largest_difference, run
+from support import parameters, saved_model
 
-STEPS = 10
-ROWS = 8  # two generation batches of the longest kind an epoch, so that every run sees a second epoch
-
-
-def run(folder, resume=None, build=None, **changes):
-    args = config(output_dir=str(folder), save_strategy="steps", save_steps=1, max_steps=STEPS, seed=1, **changes)
-    one = trainer(args, train_dataset=tiny_dataset(ROWS), **(build or {}))
-    one.train(resume_from_checkpoint=None if resume is None else str(resume))
-    return one
+ROUND_OF_4 = Shape(4)
+TIMES = ("time", "step_time", "eval_runtime", "eval_samples_per_second", "eval_steps_per_second", "train_loss")
 
 
-def largest_difference(tmp_path, kills, build=None, **changes):
-    whole = run(tmp_path / "whole", build=build, **changes)
-    assert whole.state.epoch > 1, "the second epoch must be reached"
-    found = 0.0
-    for kill in kills:
-        folder = tmp_path / f"resumed-{kill}"
-        checkpoint = folder / f"checkpoint-{kill}"
-        shutil.copytree(tmp_path / "whole" / f"checkpoint-{kill}", checkpoint)
-        resumed = run(folder, checkpoint, build, **changes)
-        found = max(found, (parameters(resumed) - parameters(whole)).abs().max().item())
-        shutil.rmtree(folder)
-    return found
-
-
-@pytest.mark.parametrize(
-    ("steps_per_generation", "num_iterations", "accumulation"), itertools.product((1, 2, 3, 4), (1, 2), (1, 2))
-)
-def test_resumed_weights_are_equal(tmp_path, steps_per_generation, num_iterations, accumulation):
-    shape = {"steps_per_generation": steps_per_generation, "num_iterations": num_iterations}
-    kills = (1, 2, 5, 9) if accumulation == 1 else (3, 4)
-    assert largest_difference(tmp_path, kills, gradient_accumulation_steps=accumulation, **shape) == 0.0
+@pytest.mark.parametrize("shape", itertools.starmap(Shape, itertools.product((1, 2, 3, 4), (1, 2), (1, 2))), ids=str)
+def test_resumed_weights_are_equal(tmp_path, shape):
+    kills = {max(1, shape.updates_per_epoch - 1), shape.updates_per_epoch + 1}
+    assert largest_difference(tmp_path / "runs", shape, kills) == 0.0
 
 
 @pytest.mark.parametrize("objective", ["apmpo", "holderpo"])
 def test_objectives_with_a_state_of_the_batch_or_of_the_progress(tmp_path, objective):
-    path = saved_model(tmp_path / "base")
-    build = {"model": path}
-    assert largest_difference(tmp_path, (3,), build, objective=objective, steps_per_generation=4) == 0.0
+    how = {"model": saved_model(tmp_path / "base"), "objective": objective}
+    assert largest_difference(tmp_path / "runs", ROUND_OF_4, (3,), **how) == 0.0
 
 
 def test_a_synced_reference_model(tmp_path):
-    build = {"model": saved_model(tmp_path / "base")}
-    synced = {"beta": 0.1, "sync_ref_model": True, "ref_model_sync_steps": 2, "ref_model_mixup_alpha": 0.5}
-    assert largest_difference(tmp_path, (3, 6), build, steps_per_generation=4, **synced) == 0.0
+    how = {"model": saved_model(tmp_path / "base"), **SYNCED}
+    assert largest_difference(tmp_path / "runs", ROUND_OF_4, (3, 6), **how) == 0.0
 
 
-def test_peft(tmp_path):
-    build = {"peft_config": LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM")}
-    assert largest_difference(tmp_path, (3, 6), build, steps_per_generation=4) == 0.0
+@pytest.mark.parametrize("shape", [Shape(4, 2), Shape(3, 1, 2)], ids=str)
+def test_peft(tmp_path, shape):
+    assert largest_difference(tmp_path / "runs", shape, (3, shape.updates_per_epoch + 1), peft=True) == 0.0
 
 
-def test_without_the_saved_generation_the_weights_differ(tmp_path):
-    """The meta-test: what TRL saves is not enough, and the tests above can fail."""
-    whole = run(tmp_path / "whole", steps_per_generation=4)
-    checkpoint = tmp_path / "other" / "checkpoint-3"
-    shutil.copytree(tmp_path / "whole" / "checkpoint-3", checkpoint)
+def test_weights_and_log_with_a_schedule_evaluation_and_a_window_of_several_steps(tmp_path):
+    how = {
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": 3,
+        "eval_strategy": "steps",
+        "eval_steps": 2,
+        "eval_rows": 4,
+        "logging_steps": 3,
+    }
+    whole = run(tmp_path / "whole", ROUND_OF_4, **how)
+    checkpoint = copied(tmp_path / "whole" / "checkpoint-5", tmp_path / "resumed")
+    resumed = run(tmp_path / "resumed", ROUND_OF_4, checkpoint, **how)
+    assert torch.equal(parameters(resumed), parameters(whole))
+    logs = [(tmp_path / name / "metrics.jsonl").read_text().splitlines() for name in ("whole", "resumed")]
+    one, other = ([_row(line) for line in log if _row(line)["step"] > 5] for log in logs)
+    assert len(one) > 6 and one == other
+
+
+def _row(line):
+    """A log event without what the clock says."""
+    return {name: value for name, value in json.loads(line).items() if name not in TIMES and "train_" not in name}
+
+
+def _without_the_generation(tmp_path, step):
+    checkpoint = copied(tmp_path / "whole" / f"checkpoint-{step}", tmp_path / f"other-{step}")
     (checkpoint / "generation-0.pt").unlink()
     (checkpoint / "manifest.json").unlink()
-    with pytest.warns(UserWarning, match=r"has no manifest.json: resumed as TRL does, unchecked"):
-        resumed = run(tmp_path / "other", checkpoint, steps_per_generation=4)
+    return checkpoint
+
+
+def test_without_the_saved_generation_the_weights_differ_and_it_is_told(tmp_path):
+    """The meta-test: what TRL saves is not enough, and the tests above can fail."""
+    whole = run(tmp_path / "whole", ROUND_OF_4)
+    checkpoint = _without_the_generation(tmp_path, 3)
+    with pytest.warns(UserWarning) as told:
+        resumed = run(checkpoint.parent, ROUND_OF_4, checkpoint)
+    said = " ".join(str(warning.message) for warning in told)
+    assert "has no manifest.json: resumed as TRL does, unchecked" in said
+    assert "Resumed at step 3 in the middle of a round, which cannot go on as it would have: there is no" in said
+    assert "a checkpoint of step 4 resumes exactly" in said
     assert not torch.equal(parameters(resumed), parameters(whole))
+    boundary = _without_the_generation(tmp_path, 4)
+    assert torch.equal(parameters(run(boundary.parent, ROUND_OF_4, boundary)), parameters(whole))
+
+
+def test_trl_alone_is_not_exact_off_the_boundaries(tmp_path):
+    assert largest_difference(tmp_path / "runs", ROUND_OF_4, (3,), classes=(GRPOConfig, GRPOTrainer)) > 1e-3
+
+
+def test_a_division_of_the_round_that_is_overridden_is_told_with_the_next_exact_step(tmp_path):
+    run(tmp_path / "run", ROUND_OF_4)
+    checkpoint = copied(tmp_path / "run" / "checkpoint-3", tmp_path / "other")
+    how = {"allow_change": ["steps_per_generation"], "steps_per_generation": 2}
+    with pytest.warns(UserWarning, match=r"written with steps_per_generation 4, not 2.*checkpoint of step 4 resumes"):
+        run(tmp_path / "other", ROUND_OF_4, checkpoint, **how)
 
 
 def test_the_sampler_gives_trls_orders_and_any_epoch_by_itself():
@@ -88,12 +109,13 @@ def test_the_sampler_gives_trls_orders_and_any_epoch_by_itself():
 
 
 def test_the_log_is_continued_from_the_checkpoint(tmp_path):
-    one = run(tmp_path / "run", steps_per_generation=4)
-    log = Path(one.args.output_dir) / "metrics.jsonl"
-    before = [line for line in log.read_text().splitlines() if '"step": 10,' not in line]
-    log.write_text(log.read_text() + '{"step": 11, "cut')  # a kill in the middle of a line
-    run(tmp_path / "run", tmp_path / "run" / "checkpoint-9", steps_per_generation=4)
+    run(tmp_path / "run", ROUND_OF_4)
+    log = tmp_path / "run" / "metrics.jsonl"
+    last = ROUND_OF_4.steps
+    before = [line for line in log.read_text().splitlines() if f'"step": {last},' not in line]
+    log.write_text(log.read_text() + f'{{"step": {last + 1}, "cut')  # a kill in the middle of a line
+    run(tmp_path / "run", ROUND_OF_4, tmp_path / "run" / f"checkpoint-{last - 1}")
     after = log.read_text().splitlines()
     assert after[: len(before)] == before
     steps = [line.split(",")[0] for line in after if '"exponent/mean"' in line]
-    assert steps == [f'{{"step": {step}' for step in range(1, STEPS + 1)]
+    assert steps == [f'{{"step": {step}' for step in range(1, last + 1)]

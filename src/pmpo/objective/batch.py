@@ -60,7 +60,7 @@ def full_precision(values: Tensor) -> Tensor:
         return values
     wide, largest = values.float(), torch.finfo(values.dtype).max
     if wide.requires_grad:
-        wide.register_hook(lambda gradient: gradient.clamp(-largest, largest))
+        wide.register_hook(lambda gradient: gradient.clamp(-largest, largest))  # type: ignore[no-untyped-call]
     return wide
 
 
