@@ -64,7 +64,7 @@ def test_every_damage_is_found_and_the_newest_sound_one_taken(run, name, damage,
     found = verify(run / "checkpoint-3")
     assert not found.sound and name in str(found) and fault in str(found)
     chosen, skipped = newest_sound(run)
-    assert chosen == run / "checkpoint-2" and [s.folder.name for s in skipped] == ["checkpoint-3"]
+    assert chosen.folder == run / "checkpoint-2" and [s.folder.name for s in skipped] == ["checkpoint-3"]
 
 
 def test_resume_passes_over_a_damaged_checkpoint_and_says_so(run):
@@ -113,7 +113,7 @@ def test_a_kill_at_any_stage_of_a_save_leaves_no_checkpoint_of_that_name(tmp_pat
         patch.setattr(target, stage, killed)
         with pytest.raises(KilledError):
             one._save_checkpoint(one.model, None)
-    assert not (tmp_path / "checkpoint-3").exists() and newest_sound(tmp_path)[0] == tmp_path / "checkpoint-2"
+    assert not (tmp_path / "checkpoint-3").exists() and newest_sound(tmp_path)[0].folder == tmp_path / "checkpoint-2"
     one._save_checkpoint(one.model, None)  # what the kill left behind is in nobody's way
     assert verify(tmp_path / "checkpoint-3").sound and not (tmp_path / checkpoints.SAVING).exists()
 
@@ -146,11 +146,27 @@ def test_or_the_run_goes_on_without_the_checkpoint(tmp_path, monkeypatch):
     assert [path.name for path in checkpoints.checkpoints(tmp_path)] == ["checkpoint-4"]
 
 
-def test_rotation_keeps_the_newest_and_never_deletes_the_last_sound_one(run):
-    for step in (2, 3):
-        flip(run / f"checkpoint-{step}" / "model.safetensors")
-    rotate(run, 1)
-    assert [path.name for path in checkpoints.checkpoints(run)] == ["checkpoint-1", "checkpoint-3"]
+def test_rotation_never_deletes_the_one_just_written(run):
+    """A damaged later one may still be there: the run was resumed from before it."""
+    (run / "checkpoint-2").rename(run / "checkpoint-9")
+    rotate(run, 1, keep=(run / "checkpoint-1",))
+    assert [path.name for path in checkpoints.checkpoints(run)] == ["checkpoint-1", "checkpoint-9"]
+
+
+def test_what_cannot_be_deleted_is_told_and_the_new_checkpoint_stands(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(checkpoints, "_delete", refuse)
+    one = build(tmp_path / "limited", save_total_limit=2)
+    with pytest.warns(UserWarning, match="Older checkpoints in .* could not be deleted: .*Permission denied"):
+        one.train()
+    assert one.failed_saves == 0 and verify(tmp_path / "limited" / "checkpoint-3").sound
+
+
+def test_a_new_run_among_the_checkpoints_of_another_is_refused(run):
+    with pytest.raises(InputError, match=r"holds a run with checkpoints \(checkpoint-3\). Give another output_dir, or"):
+        build(run).train()
 
 
 def test_the_save_limit_holds_in_a_run_and_spares_the_best(tmp_path):

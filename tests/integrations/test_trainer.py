@@ -273,6 +273,25 @@ def test_resume_continues_the_run_and_its_log():
     assert steps == [1, 2, 3, 4] and again.state.global_step == 4
 
 
+def test_the_log_of_another_run_is_kept_under_another_name():
+    args = config(max_steps=2)
+    trainer(args).train()
+    log = Path(args.output_dir) / "metrics.jsonl"
+    first = log.read_text()
+    again = trainer(config(max_steps=2, output_dir=args.output_dir))
+    with pytest.warns(UserWarning, match=r"metrics.jsonl is of another run, and is now metrics-1.jsonl"):
+        again.train()
+    assert log.with_name("metrics-1.jsonl").read_text() == first
+    assert [row["step"] for row in log_rows(again) if "exponent/mean" in row] == [1, 2]
+
+
+def test_an_evaluation_before_the_training_stays_in_the_log():
+    one = trainer(config(max_steps=2), eval_dataset=tiny_dataset(8))
+    one.evaluate()
+    one.train()
+    assert [row["step"] for row in log_rows(one) if "eval_reward" in row or "exponent/mean" in row] == [0, 1, 2]
+
+
 def test_completions_are_logged():
     one = run(log_completions=True, num_completions_to_print=1)
     assert sorted((Path(one.args.output_dir) / "completions").glob("*.parquet"))

@@ -6,6 +6,8 @@ import json
 import math
 import os
 import time
+import warnings
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +31,20 @@ class MetricsLog(TrainerCallback):
         self.trainer = trainer
         self.path = Path(trainer.args.output_dir) / "metrics.jsonl"
         self._unwritten: list[str] = []
+        self._has_written = False  # before training an evaluation may have
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """A resumed run continues the log from its checkpoint: later lines are about to be written again."""
-        if state.is_world_process_zero and state.global_step > 0:
+        """A resumed run continues the log from its checkpoint, since later lines are about to be written again; a new
+        one leaves the log of another that is in its folder under another name."""
+        if not state.is_world_process_zero:
+            return
+        if state.global_step > 0:
             drop_lines_after(self.path, state.global_step)
+        elif not self._has_written and self.path.exists() and self.path.stat().st_size:
+            taken = (self.path.with_name(f"metrics-{number}.jsonl") for number in count(1))
+            aside = next(path for path in taken if not path.exists())
+            self.path.rename(aside)
+            warnings.warn(f"{self.path} is of another run, and is now {aside.name}.", stacklevel=2)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
         """One line per event, written and flushed at once; NaN becomes null."""
@@ -58,7 +69,7 @@ class MetricsLog(TrainerCallback):
                 data = "".join(self._unwritten).encode()
                 while data:
                     data = data[file.write(data) :]
-            self._unwritten = []
+            self._unwritten, self._has_written = [], True
         except OSError as error:
             if size is not None:
                 os.truncate(self.path, size)  # no half of a line for the next one to be glued to

@@ -107,24 +107,23 @@ def checkpoints(run: Path) -> list[Path]:
     return [path for _, path in sorted(found)]
 
 
-def newest_sound(run: Path) -> tuple[Path | None, list[Verification]]:
+def newest_sound(run: Path) -> tuple[Verification | None, list[Verification]]:
     """The newest complete checkpoint (None when there is none), and the newer ones that were passed over, with why."""
     skipped = []
     for path in reversed(checkpoints(run)):
         found = verify(path)
         if found.sound:
-            return path, skipped
+            return found, skipped
         skipped.append(found)
     return None, skipped
 
 
-def rotate(run: Path, limit: int | None, keep: tuple[str | None, ...] = ()) -> None:
-    """Delete the oldest checkpoints beyond `limit`; never the newest sound one, nor those named in `keep`."""
+def rotate(run: Path, limit: int | None, keep: tuple[str | Path | None, ...] = ()) -> None:
+    """Delete the oldest checkpoints beyond `limit`; never those in `keep`, where the one just sealed must be."""
     if limit is None or limit <= 0:
         return
     paths = checkpoints(run)
-    newest, _ = newest_sound(run) if len(paths) > limit else (None, [])
-    kept = {Path(name).resolve() for name in keep if name} | ({newest.resolve()} if newest else set())
+    kept = {Path(name).resolve() for name in keep if name}
     for path in paths[: max(0, len(paths) - limit)]:
         if path.resolve() not in kept:
             _delete(path)

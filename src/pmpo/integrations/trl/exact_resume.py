@@ -139,7 +139,7 @@ def take_up(trainer: PMPOTrainer, resumed: Resumed, position: int, epoch_length:
     length = trainer.args.steps_per_generation * trainer.num_iterations
     if position % length and trainer.accelerator.is_main_process:
         ends, step = position, trainer.state.global_step
-        while ends % length:
+        while ends % length and ends < epoch_length:
             ends, step = min(ends + trainer.args.gradient_accumulation_steps, epoch_length), step + 1
         warnings.warn(
             f"Resumed at step {trainer.state.global_step} in the middle of a round, which cannot go on as it would "

@@ -108,10 +108,13 @@ class WholeCheckpoints(GRPOTrainer):
             facts = {"format": FORMAT, "step": self.state.global_step, "processes": self.accelerator.num_processes}
             checkpoints.seal(staged, {**facts, "versions": library_versions(), "settings": self.settings()})
             checkpoints.publish(staged, run / name)
-            checkpoints.rotate(run, self.args.save_total_limit, (self.state.best_model_checkpoint,))
-            checkpoints.clear_staging(run)
         except OSError as error:
             return error
+        try:
+            checkpoints.rotate(run, self.args.save_total_limit, (run / name, self.state.best_model_checkpoint))
+            checkpoints.clear_staging(run)
+        except OSError as error:
+            warnings.warn(f"Older checkpoints in {run} could not be deleted: {_reason(error)}.", stacklevel=2)
         return None
 
     def _any_failed(self, problem: Exception | None) -> bool:
@@ -146,43 +149,55 @@ class WholeCheckpoints(GRPOTrainer):
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
         """As TRL's; `True` takes the newest sound checkpoint and tells of those it passed over.
 
-        Raises: InputError when the checkpoint is damaged, when none is sound, or when settings that decide the weights
-            have changed since (`args.allow_change` names those that may).
+        Raises: InputError when the checkpoint is damaged, when none is sound, when settings that decide the weights
+            have changed since (`args.allow_change` names those that may), or when a new run finds those of another.
         """
         if resume_from_checkpoint:
             resume_from_checkpoint = self._choose(resume_from_checkpoint)
             if self.accelerator.is_main_process:
                 checkpoints.clear_staging(Path(super()._get_output_dir(None)))
+        else:
+            self._refuse_other_run()
         return super().train(resume_from_checkpoint=resume_from_checkpoint or None, **kwargs)
 
     def _choose(self, wanted: str | bool) -> str:
         run = Path(super()._get_output_dir(None))
         if wanted is True:
-            chosen, skipped = checkpoints.newest_sound(run) if run.is_dir() else (None, [])
-            for found in skipped:
-                warnings.warn(f"Not resumed from: {found}.", stacklevel=3)
-            if chosen is None:
-                why = "; ".join(str(found) for found in skipped) or "it holds no checkpoint"
+            found, skipped = checkpoints.newest_sound(run) if run.is_dir() else (None, [])
+            for damaged in skipped:
+                warnings.warn(f"Not resumed from: {damaged}.", stacklevel=4)
+            if found is None:
+                why = "; ".join(str(damaged) for damaged in skipped) or "it holds no checkpoint"
                 raise InputError(f"There is no sound checkpoint to resume from in {run}: {why}.")
-        else:
-            chosen = Path(str(wanted))
-            if not chosen.is_dir():
-                raise InputError(f"There is no checkpoint folder {chosen} to resume from.")
-        found = checkpoints.verify(chosen)
-        if not _is_of_another_trainer(chosen):
             self._check(found)
+            return str(found.folder)
+        chosen = Path(str(wanted))
+        if not chosen.is_dir():
+            raise InputError(f"There is no checkpoint folder {chosen} to resume from.")
+        if _is_of_another_trainer(chosen):
+            warnings.warn(f"{chosen} has no {checkpoints.MANIFEST}: resumed as TRL does, unchecked.", stacklevel=4)
         else:
-            warnings.warn(f"{chosen} has no {checkpoints.MANIFEST}: resumed as TRL does, unchecked.", stacklevel=3)
+            self._check(checkpoints.verify(chosen))
         return str(chosen)
+
+    def _refuse_other_run(self) -> None:
+        """Two runs in one folder: rotation and resumption would take the older one's checkpoints for this one's."""
+        run = Path(super()._get_output_dir(None))
+        found = checkpoints.checkpoints(run) if run.is_dir() else []
+        if found:
+            raise InputError(
+                f"The folder {run} holds a run with checkpoints ({found[-1].name}). Give another output_dir, or "
+                "continue that run with train(resume_from_checkpoint=True)."
+            )
 
     def _check(self, found: checkpoints.Verification) -> None:
         if not found.sound:
             good, _ = checkpoints.newest_sound(found.folder.parent)
-            other = f"resume from {good}" if good is not None else "no other checkpoint beside it is sound"
+            other = f"resume from {good.folder}" if good is not None else "no other checkpoint beside it is sound"
             raise InputError(f"The checkpoint is damaged, {found}; {other}.")
         allowed = self.args.allow_change or []
         for sentence in drift.check_drift(found.facts["settings"], self.settings(), allowed, str(found.folder)):
-            warnings.warn(f"Resumed with a changed setting: {sentence}.", stacklevel=4)
+            warnings.warn(f"Resumed with a changed setting: {sentence}.", stacklevel=5)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         super()._load_optimizer_and_scheduler(checkpoint)
@@ -200,7 +215,7 @@ def _unwritten(run: Path, name: str, problem: Exception | None) -> str:
     """What could not be written and why, how much room there is, and the newest whole checkpoint."""
     sound, _ = checkpoints.newest_sound(run) if run.is_dir() else (None, [])
     reason = _reason(problem) if problem is not None else "another process could not write its part"
-    last = f"The newest whole checkpoint is {sound}" if sound is not None else "There is no whole checkpoint"
+    last = f"The newest whole checkpoint is {sound.folder}" if sound is not None else "There is no whole checkpoint"
     free = f"{shutil.disk_usage(run).free / 1e6:.1f} MB are free there" if run.is_dir() else "the folder is gone"
     return f"{name} could not be written to {run}: {reason} ({free}). {last}."
 
