@@ -1,14 +1,17 @@
 """`pmpo train` from flags to summary, in this process, with a model of a few thousand weights."""
 
+import errno
 import io
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
 from rich.console import Console
 
 from pmpo.cli import main
+from pmpo.integrations.trl import PMPOTrainer
 from pmpo.training.arguments import parse
 from pmpo.training.run import run
 from tiny import tiny_model, tiny_tokenizer
@@ -87,6 +90,26 @@ def test_auto_is_one_command_for_the_first_start_and_every_later_one(flags, tmp_
     assert [row["step"] for row in again] == [row["step"] for row in first]
     assert main([*command, "--max_steps", "6"]) == 0
     assert [row["step"] for row in rows_of(run_folder / "metrics.jsonl") if "loss" in row] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_disk_that_is_full_at_the_end_is_a_sentence_and_auto_goes_on(flags, tmp_path, capsys, monkeypatch):
+    def full(self, folder, **options):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        (Path(folder) / "config.json").write_text("{}")
+        if Path(folder).name == "model":
+            raise OSError(errno.ENOSPC, "No space left on device", f"{folder}/model.safetensors")
+        save(self, folder, **options)
+
+    command = ["train", *flags, "--resume_from_checkpoint", "auto"]
+    save = PMPOTrainer.save_model
+    with monkeypatch.context() as patched:
+        patched.setattr(PMPOTrainer, "save_model", full)
+        assert main(command) == 2
+    said = capsys.readouterr().err
+    assert "model.safetensors could not be written: the disk is full. What was written before is whole." in said
+    assert not (tmp_path / "run" / "model").exists()
+    assert main(command) == 0
+    assert (tmp_path / "run" / "model" / "model.safetensors").exists() and not (tmp_path / "run" / ".saving").exists()
 
 
 def test_measuring_does_not_change_the_training(flags, tmp_path):

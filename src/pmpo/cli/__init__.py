@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from pmpo.tasks.disk import full_disk
 from pmpo.tasks.errors import InputError, nearest
 
 _VERBS = {
@@ -55,4 +56,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         if os.environ.get("RANK", "0") == "0":  # of several processes that all see it, one says it
             print(f"pmpo: {error}", file=sys.stderr)
+        return 2
+    except Exception as error:
+        reason = full_disk(error)
+        if reason is None or os.environ.get("PMPO_TRACEBACK"):
+            raise
+        name = getattr(error, "filename", None) or "A file"
+        print(
+            f"pmpo: {name} could not be written: {reason}. What was written before is whole. Make room and give the "
+            "same command again, `pmpo train` with --resume_from_checkpoint auto.",
+            file=sys.stderr,
+        )
         return 2

@@ -12,7 +12,7 @@ from rich.console import Console
 from safetensors import SafetensorError
 from transformers import PrinterCallback, ProgressCallback, TrainerState
 
-from pmpo.integrations.trl import PMPOTrainer
+from pmpo.integrations.trl import PMPOTrainer, checkpoints
 from pmpo.tasks.checked_reward import CheckedReward, try_reward
 from pmpo.tasks.errors import InputError
 from pmpo.tasks.graded_reward import GradedReward
@@ -199,8 +199,18 @@ def _train(settings: Settings, prepared: _Prepared, progress: Progress) -> HeldO
     if stop.exit_status is not None:
         trainer.end()
         raise StoppedBySignalError(stop.exit_status, prepared.folder, trainer.state.global_step)
-    trainer.save_model(str(prepared.folder / "model"))
+    _save_model(trainer, prepared.folder)
     return callback
+
+
+def _save_model(trainer: PMPOTrainer, folder: Path) -> None:
+    """The final model, whole or absent, in `model/`."""
+    staged = folder / checkpoints.SAVING / "model"
+    trainer.save_model(str(staged))
+    trainer.accelerator.wait_for_everyone()  # shards of other processes
+    if trainer.args.process_index == 0:
+        checkpoints.publish(staged, folder / "model")
+        checkpoints.clear_staging(folder)
 
 
 def _trainer(settings: Settings, prepared: _Prepared, path: str) -> PMPOTrainer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import warnings
@@ -17,6 +16,7 @@ from trl.trainer.utils import RepeatSampler
 from pmpo.integrations.trl import checkpoints, drift
 from pmpo.integrations.trl.exact_resume import EpochSampler, Resumed, load_generation, save_generation, take_up
 from pmpo.integrations.trl.nonfinite import NonFiniteLossError, weights_are_finite
+from pmpo.tasks.disk import full_disk
 from pmpo.tasks.errors import InputError
 from pmpo.tasks.versions import library_versions
 
@@ -222,26 +222,8 @@ def _unwritten(run: Path, name: str, problem: Exception | None) -> str:
 
 def _is_about_writing(error: Exception) -> bool:
     """A full disk, a lost mount, a missing permission; torch and safetensors wrap those in types of their own."""
-    return isinstance(error, OSError) or any(part in str(error) for part in (*_CUT_SHORT, "write", "I/O error"))
-
-
-_CUT_SHORT = ("No space left", "PytorchStreamWriter", "unexpected pos", "iostream error")
-"""What torch and safetensors say, without an error number, of a file that could not be written to its end."""
-
-_KNOWN = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk is full up to the quota",
-    errno.EFBIG: "the file is larger than files may be here (ulimit -f)",
-}
+    return isinstance(error, OSError) or full_disk(error) is not None or any(w in str(error) for w in ("write", "I/O"))
 
 
 def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    number = getattr(error, "errno", None)
-    if number in _KNOWN:
-        return _KNOWN[number]
-    if "No space left" in text:
-        return _KNOWN[errno.ENOSPC]
-    if any(part in text for part in _CUT_SHORT):
-        return "a file could not be written to its end: the disk is full, or a limit on it is reached"
-    return text[:200]
+    return full_disk(error) or " ".join(str(error).split())[:200]
