@@ -10,20 +10,6 @@ from people import ENDLESS, make
 from pmpo.tasks.errors import InputError
 from pmpo.tasks.graders.sql import check_gold, grade
 
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    return make(tmp_path_factory.mktemp("database") / "people.sqlite")
-
-
-@pytest.fixture
-def judge(database):
-    def judge(query, completion, **options):
-        return grade({"query": query, "database": database}, completion, options)
-
-    return judge
-
-
 SAME = [
     ("SELECT name FROM person", "SELECT name FROM person ORDER BY id DESC", True, "a multiset"),
     ("SELECT name FROM person", "SELECT DISTINCT name FROM person", False, "duplicates count"),

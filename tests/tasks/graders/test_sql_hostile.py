@@ -13,20 +13,6 @@ from pmpo.tasks.graders import sql_database
 from pmpo.tasks.graders.grader import Grader
 from pmpo.tasks.graders.sql import grade
 
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    return make(tmp_path_factory.mktemp("database") / "people.sqlite")
-
-
-@pytest.fixture
-def judge(database):
-    def judge(query, completion, **options):
-        return grade({"query": query, "database": database}, completion, options)
-
-    return judge
-
-
 REFUSED = [
     "ATTACH DATABASE 'stolen.sqlite' AS s",
     "ATTACH ':memory:' AS s",

@@ -21,9 +21,9 @@ from pmpo.integrations.trl.batch_facts import one_update_warning, range_warning,
 from pmpo.integrations.trl.callbacks import MetricsLog, NonFiniteGuard
 from pmpo.integrations.trl.config import PMPOConfig
 from pmpo.integrations.trl.float32 import float32_heads
-from pmpo.integrations.trl.nonfinite import NonFiniteLossError, describe_batch, dump_batch
 from pmpo.integrations.trl.preflight import check_progress, preflight
 from pmpo.integrations.trl.saving import WholeCheckpoints
+from pmpo.integrations.trl.skipping import SkipsNonFinite
 from pmpo.objective.advantages import group_advantages
 from pmpo.objective.batch import BatchContext
 from pmpo.objective.policy_loss import PolicyLoss, policy_loss
@@ -33,7 +33,7 @@ from pmpo.tasks.graded_reward import GradedReward
 from pmpo.tasks.tolerant_reward import TolerantCoroutine, TolerantReward
 
 
-class PMPOTrainer(WholeCheckpoints):
+class PMPOTrainer(SkipsNonFinite, WholeCheckpoints):
     """Trains a causal language model with any objective of the family.
 
     Args:
@@ -85,9 +85,6 @@ class PMPOTrainer(WholeCheckpoints):
         self._exponents: dict[str, list[float]] = defaultdict(list)
         self._histogram: tuple[dict[str, Any] | None, list[float]] = (None, [])
         self._slice_tokens: Tensor | None = None
-        self.skip_step = False
-        self.skipped_steps = self.nonfinite_in_a_row = 0
-        self._offender = "every loss of the step was finite"
         self._warned_of_range = False
         self.reward_funcs = [self._tolerant(function) for function in self.reward_funcs]
         self.add_callback(MetricsLog(self))
@@ -202,7 +199,7 @@ class PMPOTrainer(WholeCheckpoints):
         self._log_diagnostics(result, mode)
         # Ranks sum in the mathematics, but DDP averages gradients.
         loss = result.loss * (self.accelerator.num_processes if mode == "train" else 1) + shared_terms
-        return self._guard(loss, result, inputs, log_probs_BT)
+        return self.guard(loss, result, inputs, log_probs_BT)
 
     def _terms_besides_the_policy(self, model: Any, inputs: dict[str, Any]) -> Tensor:
         """Entropy bonus and MoE auxiliary loss by TRL's own code, on ratios of exactly 1 and advantages of 0."""
@@ -262,57 +259,6 @@ class PMPOTrainer(WholeCheckpoints):
         first = self._step // accumulation * accumulation
         slices = [step % self.args.steps_per_generation for step in range(first, first + accumulation)]
         return self._slice_tokens[slices].sum()
-
-    # ---- what is not finite ------------------------------------------------------------------------------------
-
-    def _guard(self, loss: Tensor, result: PolicyLoss, inputs: dict[str, Any], log_probs_BT: Tensor) -> Tensor:
-        """The loss, or 0 with zero gradients when this step is to be skipped; all ranks take the same way."""
-        mode = "train" if self.model.training else "eval"
-        rows = result.diagnostics.nonfinite & result.diagnostics.active
-        bad = rows.any() | ~loss.isfinite()
-        self._last_batch = (inputs, log_probs_BT.detach())
-        if not self.accelerator.reduce(bad.float(), reduction="sum").item():
-            return loss
-        self._offender = self._name_completion(rows, inputs)
-        if self.args.on_nonfinite == "raise":
-            raise self.nonfinite_error("loss", self._offender)
-        self._metrics[mode]["nonfinite/micro_batches"].append(1.0)
-        self.skip_step = mode == "train"
-        trainable = [p for p in self.model.parameters() if p.requires_grad]
-        return torch.stack([(p * 0.0).float().sum() for p in trainable]).sum()
-
-    def _name_completion(self, rows: Tensor, inputs: dict[str, Any]) -> str:
-        if not rows.any():
-            return "no single completion on this rank; another rank or the entropy and auxiliary terms"
-        row = int(rows.nonzero()[0])
-        decode = self._tokenizer.decode
-        prompt = decode(inputs["prompt_ids"][row][inputs["prompt_mask"][row].bool()])
-        completion = decode(inputs["completion_ids"][row][inputs["completion_mask"][row].bool()])
-        return f"completion {row} of the micro-batch, prompt {prompt[-200:]!r}, completion {completion[:200]!r}"
-
-    def nonfinite_error(self, what: str, where: str) -> NonFiniteLossError:
-        """The error for a non-finite `what`, naming where it came from; the micro-batch goes to the run's folder."""
-        inputs, log_probs_BT = self._last_batch
-        sentence = describe_batch(inputs, log_probs_BT)
-        folder = dump_batch(self, inputs, f"{what}: {where}. {sentence}.")
-        row = f", {self.nonfinite_in_a_row} updates in a row" if self.nonfinite_in_a_row > 1 else ""
-        return NonFiniteLossError(
-            f"Non-finite {what} at optimiser step {self.state.global_step}{row}: {where}. In the micro-batch: "
-            f"{sentence}; it is in {folder}. The weights are those of the last finite step. Lower learning_rate or "
-            + ("max_grad_norm." if self.nonfinite_in_a_row else "max_grad_norm, or write on_nonfinite: skip.")
-        )
-
-    def count_skipped_step(self, what: str) -> None:
-        """Called by the guard when it has dropped the gradients of a step.
-
-        Raises: NonFiniteLossError after `max_nonfinite_steps` in a row.
-        """
-        self.skip_step = False
-        self.skipped_steps += 1
-        self.nonfinite_in_a_row += 1
-        self._metrics["train"]["nonfinite/skipped_steps"] = [float(self.skipped_steps)]
-        if self.nonfinite_in_a_row >= self.args.max_nonfinite_steps:
-            raise self.nonfinite_error(what, self._offender)
 
     # ---- metrics -----------------------------------------------------------------------------------------------
 
