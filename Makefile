@@ -11,7 +11,7 @@ demo: install  ## a small model made on the spot, trained with PMPO until you ca
 test: install  ## the whole test suite, doctests included
 	$(BIN)/python -m pytest -n auto
 
-faults: install  ## every kill point, damage and full disk, with a table of what came of it (five minutes)
+faults: install  ## every kill point, damage and full disk, with a table of what came of it (two to five minutes)
 	PMPO_ALL_FAULTS=1 $(BIN)/python -m pytest tests/faults
 
 check: install  ## what a change must pass: lint, format, types, tests
