@@ -79,6 +79,16 @@ def test_a_second_run_in_the_same_folder_is_refused_and_a_resumed_one_goes_on(fl
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["steps"] == 6
 
 
+def test_a_refused_resumption_leaves_the_configuration_alone(flags, tmp_path, capsys):
+    config = tmp_path / "run" / "config.yaml"
+    assert main(["train", *flags, "--max_steps", "3"]) == 0
+    before = config.read_text()
+    assert main(["train", *flags, "--seed", "7", "--resume_from_checkpoint", "true"]) == 2
+    assert "seed was 3 and is 7" in capsys.readouterr().err and config.read_text() == before
+    assert main(["train", *flags, "--resume_from_checkpoint", "true"]) == 0
+    assert yaml.safe_load(config.read_text())["max_steps"] == 6
+
+
 def test_auto_is_one_command_for_the_first_start_and_every_later_one(flags, tmp_path):
     run_folder, command = tmp_path / "run", ["train", *flags, "--max_steps", "3", "--resume_from_checkpoint", "auto"]
     assert main(command) == 0

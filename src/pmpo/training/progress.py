@@ -27,6 +27,12 @@ def hush() -> None:
     warnings.filterwarnings("ignore", message=".*pin_memory.*")
     for category in (FutureWarning, DeprecationWarning):
         warnings.filterwarnings("ignore", category=category)
+    warnings.formatwarning = _sentence
+
+
+def _sentence(message: Warning | str, category: type[Warning], *where: Any) -> str:
+    """A warning without the line of code that gave it, which says nothing to the reader of a run's output."""
+    return f"warning: {message}\n"
 
 
 def choose_style(style: str, console: Console, main_process: bool) -> str:

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 from safetensors import SafetensorError
-from transformers import PrinterCallback, ProgressCallback, TrainerState
+from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainerState
 
 from pmpo.integrations.trl import PMPOTrainer, checkpoints
 from pmpo.tasks.checked_reward import CheckedReward, try_reward
@@ -61,7 +61,7 @@ def run(settings: Settings, console: Console | None = None) -> summary.Summary |
     _claim_folder(settings, prepared)
     with run_folder.locked(prepared.folder) if main else contextlib.nullcontext():
         if main:
-            _write_config(settings, prepared)
+            _take_folder(settings, prepared)
         return _run(settings, prepared, progress, console, started)
 
 
@@ -158,17 +158,32 @@ def _claim_folder(settings: Settings, prepared: _Prepared) -> None:
         args.distributed_state.wait_for_everyone()
 
 
-def _write_config(settings: Settings, prepared: _Prepared) -> None:
-    """config.yaml, in a folder that is locked and still free: another run may have come and gone meanwhile."""
+def _take_folder(settings: Settings, prepared: _Prepared) -> None:
+    """Look again, now that the folder is locked: another run may have come and gone. A new run writes config.yaml."""
     if prepared.again and run_folder.can_begin_again(prepared.folder):
         run_folder.begin_again(prepared.folder)
-    run_folder.check_folder(
-        prepared.folder, run_folder.resume_point(settings.training.resume_from_checkpoint) is not None
-    )
+    resumed = run_folder.resume_point(settings.training.resume_from_checkpoint) is not None
+    run_folder.check_folder(prepared.folder, resumed)
+    if not resumed:
+        _write_config(settings, prepared)
+
+
+def _write_config(settings: Settings, prepared: _Prepared) -> None:
     try:
         run_folder.write_config(prepared.folder, settings, prepared.plan.as_dict())
     except OSError as error:
         raise InputError(f"output_dir {prepared.folder} cannot be written: {error.strerror}.") from error
+
+
+class _ConfigOfResumedRun(TrainerCallback):
+    """Writes config.yaml once the checkpoint is accepted: a resumption that is refused leaves the run's own alone."""
+
+    def __init__(self, write: Callable[[], None]) -> None:
+        self.write = write
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.is_world_process_zero:
+            self.write()
 
 
 def _train(settings: Settings, prepared: _Prepared, progress: Progress) -> HeldOutCallback:
@@ -191,8 +206,11 @@ def _train(settings: Settings, prepared: _Prepared, progress: Progress) -> HeldO
     if prepared.problems.held_out is not None:
         trainer.add_callback(callback)
     trainer.add_callback(progress)
+    point = run_folder.resume_point(args.resume_from_checkpoint)
+    if point is not None:
+        trainer.add_callback(_ConfigOfResumedRun(lambda: _write_config(settings, prepared)))
     try:
-        trainer.train(resume_from_checkpoint=run_folder.resume_point(args.resume_from_checkpoint))
+        trainer.train(resume_from_checkpoint=point)
     finally:
         progress.close()
         stop.restore()
