@@ -61,6 +61,7 @@ def test_auto_resumes_what_was_saved_and_begins_again_what_was_not(tmp_path):
     for name in ("config.yaml", "metrics.jsonl", "notes.txt"):
         (tmp_path / name).write_text("")
     assert settle_auto(tmp_path, "auto") is None and can_begin_again(tmp_path)
+    (tmp_path / "scratch_model").mkdir()
     begin_again(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
     (tmp_path / "summary.json").write_text("")

@@ -108,9 +108,10 @@ def can_begin_again(folder: Path) -> bool:
 
 
 def begin_again(folder: Path) -> None:
-    """Remove those lines; the run writes the same ones again."""
+    """Remove those lines, and a model made from scratch, which may be half of one; the run makes the same again."""
     for name in (*_MARKS, "samples.jsonl"):
         (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / "scratch_model", ignore_errors=True)
 
 
 def resume_point(value: Any) -> str | bool | None:
