@@ -1,6 +1,7 @@
-"""Options by name, from a YAML file or a flag, as both command-line verbs read them."""
+"""Options by name: read from a YAML file or a flag, and held to the names that there are."""
 
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,3 +42,16 @@ def mapping_option(name: str, value: dict[str, Any] | str | None) -> dict[str, A
     if value is not None and not isinstance(value, dict):
         raise InputError(f"{name} is {value!r}; write a mapping of names to values.")
     return value or {}
+
+
+def check_names(owner: str, given: Iterable[str], known: Sequence[str]) -> None:
+    """Refuse a name that is no option.
+
+    Args:
+        owner: whose options they are, as the subject of a sentence: "The SQL grader".
+    Raises: InputError with the names that there are, and the nearest.
+    """
+    for name in given:
+        if name not in known:
+            has = f"it has {', '.join(known)}" if known else "it has none"
+            raise InputError(f"{owner} has no option {name!r}; {has}.{nearest(str(name), known)}")

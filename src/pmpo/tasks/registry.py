@@ -7,12 +7,12 @@ get_task("reasoning_gym:chain_sum,min_terms=2,max_terms=3")
 
 import json
 import re
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from pmpo.tasks.errors import InputError, nearest
 from pmpo.tasks.math_task import MATH_TASKS, math_task
+from pmpo.tasks.options import check_names
 from pmpo.tasks.task import Task
 
 GYM_PREFIX = "reasoning_gym:"
@@ -44,23 +44,23 @@ def get_task(name: str) -> Task:
 
         return gym_task(base.removeprefix(GYM_PREFIX), options, name)
     if base in MATH_TASKS:
-        _check(base, options, ("levels",))
+        check_names(f"The task {base}", options, ("levels",))
         levels = options.get("levels")
         return math_task(base, None if levels is None else str(levels))
     if base == "multiple_choice":
         from pmpo.tasks.multiple_choice import MultipleChoice
 
-        _check(base, options, ())
+        check_names(f"The task {base}", options, ())
         return MultipleChoice()
     if base == "text_to_sql":
         from pmpo.tasks.text_to_sql import TextToSql
 
-        _check(base, options, ("databases", "schema_characters"))
+        check_names(f"The task {base}", options, ("databases", "schema_characters"))
         return TextToSql(**options)
     if base == "sums":
         from pmpo.tasks.sums_task import SumsTask
 
-        _check(base, options, ("n_terms", "digits"))
+        check_names(f"The task {base}", options, ("n_terms", "digits"))
         return SumsTask(**options)
     raise InputError(
         f"There is no task {base!r}; write {', '.join(task_names())} or {GYM_PREFIX}NAME, such as "
@@ -80,10 +80,3 @@ def _options(name: str, text: str) -> dict[str, Any]:
         except json.JSONDecodeError:
             options[key.strip()] = value.strip()
     return options
-
-
-def _check(task: str, options: Mapping[str, Any], known: tuple[str, ...]) -> None:
-    for key in options:
-        if key not in known:
-            has = f"it has {', '.join(known)}" if known else "it has none"
-            raise InputError(f"The task {task} has no option {key!r}; {has}.{nearest(key, known)}")

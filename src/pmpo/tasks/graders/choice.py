@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pmpo.tasks.errors import InputError, nearest
 from pmpo.tasks.graders.extraction import extract
 from pmpo.tasks.graders.latex import LONGEST_ANSWER, normalise
 from pmpo.tasks.graders.rules import MathRules
 from pmpo.tasks.graders.verdict import Verdict
+from pmpo.tasks.options import check_names
 
 LETTERS = "ABCDEFGHIJ"
 _RULES = MathRules(last_expression=False)
@@ -74,11 +74,7 @@ def check_gold(gold: Any, options: Mapping[str, Any]) -> str | None:
 
 def _question(gold: Any, options: Mapping[str, Any]) -> _Question | str:
     """The question behind a reference, or a sentence on why it cannot be read."""
-    for name in options:
-        if name not in _OPTIONS:
-            raise InputError(
-                f"The choice grader has no option {name!r}; it has {', '.join(_OPTIONS)}.{nearest(str(name), _OPTIONS)}"
-            )
+    check_names("The choice grader", options, _OPTIONS)
     if isinstance(gold, str) and gold.lstrip().startswith("{"):  # as a table's column of texts holds it
         try:
             gold = json.loads(gold)

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from pmpo.tasks.errors import InputError, nearest
+from pmpo.tasks.options import check_names
 
 Require = Literal["any", "boxed"]
 Units = Literal["compare", "require", "ignore"]
@@ -60,13 +61,7 @@ class MathRules:
 
         Raises: InputError for a name that is no rule, and as the constructor does.
         """
-        names = [field.name for field in fields(cls)]
-        for name in options:
-            if name not in names:
-                raise InputError(
-                    f"The mathematics grader has no option {name!r}; it has {', '.join(names)}."
-                    f"{nearest(str(name), names)}"
-                )
+        check_names("The mathematics grader", options, [field.name for field in fields(cls)])
         return cls(**options)
 
     def options(self) -> dict[str, Any]:

@@ -27,11 +27,12 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 
-from pmpo.tasks.errors import InputError, nearest
+from pmpo.tasks.errors import InputError
 from pmpo.tasks.graders.sql_database import QueryError, QueryTimeoutError, TooManyRowsError, run_query
 from pmpo.tasks.graders.sql_rows import Rows, canonical_text, same_rows
 from pmpo.tasks.graders.sql_text import find_query, orders_at_top_level
 from pmpo.tasks.graders.verdict import Verdict
+from pmpo.tasks.options import check_names
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,7 @@ class SqlRules:
 
         Raises: InputError for a name that is no option, and as the constructor does.
         """
-        names = [field.name for field in fields(cls)]
-        for name in options:
-            if name not in names:
-                raise InputError(
-                    f"The SQL grader has no option {name!r}; it has {', '.join(names)}.{nearest(str(name), names)}"
-                )
+        check_names("The SQL grader", options, [field.name for field in fields(cls)])
         return cls(**options)
 
 
