@@ -129,7 +129,7 @@ def make_plan(
     updates = args.steps_per_generation * args.num_iterations // args.gradient_accumulation_steps
     total = _total_updates(args, sizes[0], prompts, updates)
     return Plan(
-        objective=args.objective,
+        objective=args.resolved_objective.name,
         objective_text=args.resolved_objective.describe(),
         model=model,
         dataset=run.data_name,

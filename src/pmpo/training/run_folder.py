@@ -50,7 +50,7 @@ def choose_folder(settings: Settings) -> Path:
     if settings.output_dir_given:
         return Path(settings.training.output_dir)
     stem = _stem(settings.run)
-    base = Path("runs") / f"{settings.training.objective}-{stem}"
+    base = Path("runs") / f"{settings.training.resolved_objective.name}-{stem}"
     candidates = [base, *(base.with_name(f"{base.name}-{n}") for n in range(2, 10_000))]
     return next(path for path in candidates if not run_in(path))
 

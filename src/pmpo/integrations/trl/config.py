@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
 from transformers.utils import is_torch_tf32_available
 from trl import GRPOConfig
 
-from pmpo.integrations.trl.resolve import SCALE_REWARDS, resolve_objective
+from pmpo.integrations.trl import trl_losses
+from pmpo.integrations.trl.filled import filled, plain, said
+from pmpo.integrations.trl.resolve import DEFAULT_OBJECTIVE, SCALE_REWARDS, resolve_objective
 from pmpo.objective.naming import unknown_name
 from pmpo.objective.presets import Objective
 
 UPDATES_PER_GENERATION = 8
 """Optimiser steps on one generation batch unless the user says otherwise; the papers' number."""
-
-_DERIVED = ("beta", "scale_rewards")
 
 
 def _option(default: Any, text: str) -> Any:
@@ -28,14 +29,22 @@ class PMPOConfig(GRPOConfig):
     """Configuration of `PMPOTrainer`.
 
     Every parameter of TRL's `GRPOConfig` keeps its meaning, except that `epsilon`, `epsilon_high`, `delta`, `beta`,
-    `use_bias_correction_kl` and `scale_rewards` default to None, "as the objective has it", and that `loss_type`,
-    `importance_sampling_level`, `sapo_*` and `vespo_*`, which choose another loss, are refused. One generation
-    batch feeds 8 optimiser steps unless `steps_per_generation` or `generation_batch_size` is given.
+    `use_bias_correction_kl` and `scale_rewards` default to None, "as the objective has it", and that `vespo_*`, which
+    belong to a loss outside the family, are refused. `loss_type` and `importance_sampling_level` choose the member of
+    the family that TRL computes for them, with a warning (docs/decisions/0008). One generation batch feeds 8 optimiser
+    steps unless `steps_per_generation` or `generation_batch_size` is given.
+
+    What is not given is filled in (`objective`, `beta`, `scale_rewards`, `steps_per_generation`,
+    `generation_batch_size`, `on_nonfinite`), and filled in anew whenever the configuration is copied with changes
+    (`dataclasses.replace`, `with_objective`) or a trainer is built from it after fields were assigned to.
+    `PMPOConfig(**config.to_dict())` says all of it, the values filled in too.
 
     Raises: ValueError from construction, for every combination that could not work, with what to write instead.
     """
 
-    objective: str = _option("pmpo", "Objective: grpo, dr_grpo, dapo, gspo, gmpo, pmpo, apmpo, holderpo.")
+    objective: str | None = _option(
+        None, "Objective: grpo, dr_grpo, dapo, gspo, gmpo, pmpo, apmpo, holderpo. Default: pmpo."
+    )
     exponent: str | None = _option(
         None, "Exponent p: a number, or a rule: clip_aware_ess, reward_annealed, scheduled. Default: the objective's."
     )
@@ -89,38 +98,33 @@ class PMPOConfig(GRPOConfig):
     use_bias_correction_kl: bool | None = _option(
         None, "Multiply the KL of a token by its importance ratio. Default: the objective's (false)."
     )
-    loss_type: str | None = _option(None, "Refused: `objective` takes its place.")
-    importance_sampling_level: str | None = _option(None, "Refused: `trust_region` takes its place.")
+    loss_type: str | None = _option(
+        None, "TRL's name of a loss: chooses the objective that TRL computes for it (grpo, dr_grpo, dapo, bnpo, luspo)."
+    )
+    importance_sampling_level: str | None = _option(
+        None, "TRL's word for where the ratio is taken: token, or sequence (GSPO)."
+    )
 
     def __post_init__(self) -> None:
-        self._given = {name: getattr(self, name) for name in _DERIVED}
-        self._refuse_other_losses()
-        if self.on_nonfinite is None:
-            self.on_nonfinite = "raise" if self.fp16 or self.deepspeed else "skip"
-        if self.on_nonfinite not in ("raise", "skip"):
-            raise ValueError(unknown_name("on_nonfinite", self.on_nonfinite, ("raise", "skip")))
-        if self.max_nonfinite_steps < 1:
-            raise ValueError(f"max_nonfinite_steps is {self.max_nonfinite_steps}; write a number of at least 1.")
-        if not 0.0 <= self.max_failed_rewards <= 1.0:
-            raise ValueError(f"max_failed_rewards is {self.max_failed_rewards}; write a share, 0..1.")
-        if self.reward_timeout is not None and not self.reward_timeout > 0.0:
-            raise ValueError(f"reward_timeout is {self.reward_timeout}; write seconds, more than 0, or leave it out.")
-        if self.on_save_error not in ("stop", "continue"):
-            raise ValueError(unknown_name("on_save_error", self.on_save_error, ("stop", "continue")))
-        if self.generation_batch_size is None and self.steps_per_generation is None:
-            self.steps_per_generation = UPDATES_PER_GENERATION * self.gradient_accumulation_steps
-        self._apply_objective()
-        if self.tf32 is None and self.bf16 is not False and is_torch_tf32_available():
+        self._check_values()
+        self._settle_objective()
+        steps, whole = said(self.steps_per_generation), said(self.generation_batch_size)
+        # TRL derives one of the two from the other, and refuses to be given both.
+        self.steps_per_generation = self._steps() if whole is None or steps is not None else None
+        self.generation_batch_size = whole if steps is None else None
+        tf32 = self.tf32
+        if tf32 is None and self.bf16 is not False and is_torch_tf32_available():
             # The float32 head of a 16-bit model: its inputs fit into TF32 exactly, its sums stay float32.
             self.tf32 = True
         super().__post_init__()
-        self._check_token_counts()
-        self._check_skip()
+        self.tf32 = tf32
+        self.steps_per_generation, self.generation_batch_size = steps, whole
+        self._settle_rounds()
 
     @property
     def resolved_objective(self) -> Objective:
-        """The frozen objective that these fields describe."""
-        return self._resolved
+        """The frozen objective that these fields describe, as they are now."""
+        return resolve_objective(self)
 
     @property
     def updates_per_generation(self) -> float:
@@ -130,48 +134,121 @@ class PMPOConfig(GRPOConfig):
     def with_objective(self, new: str | Objective) -> PMPOConfig:
         """A copy with another objective; what the old one had filled in is filled in anew."""
         other = copy.copy(self)
-        for name, value in self._given.items():
-            setattr(other, name, value)
         other.objective = new
-        other._apply_objective()
-        other._check_token_counts()
+        other.settle()
         return other
 
+    def settle(self) -> None:
+        """Fill in anew what was not given, from the fields as they are now, and check that all of it works together.
+
+        `PMPOTrainer` calls this, so that a field assigned to after construction takes effect or is refused.
+
+        Raises: ValueError as construction does.
+        """
+        self._check_values()
+        self._settle_objective()
+        self._settle_rounds()
+
+    def check_unchanged(self, built: Objective) -> None:
+        """Refuse fields that say another objective than the trainer was built with: it would go on with the old one.
+
+        Raises: ValueError with both.
+        """
+        now = self.resolved_objective
+        if (now.describe(), now.kl_bias_correction) != (built.describe(), built.kl_bias_correction):
+            raise ValueError(
+                f"The objective was changed after the trainer was built, from {built.describe()} to {now.describe()}: "
+                "change the configuration first, or build a new trainer."
+            )
+
     def to_dict(self) -> dict[str, Any]:
-        """As TRL's, with an `Objective` given in code written as its description."""
-        values: dict[str, Any] = super().to_dict()
+        """As TRL's: plain values, what was filled in included, and an `Objective` as its description."""
+        values = {name: plain(value) for name, value in super().to_dict().items()}
         if isinstance(self.objective, Objective):
             values["objective"] = self.objective.describe()
         return values
 
-    def _apply_objective(self) -> None:
-        self._resolved = resolve_objective(self)
-        self.beta = self._resolved.kl_coef
-        self.scale_rewards = SCALE_REWARDS[self._resolved.advantage]
-        if self._resolved.advantage == "rloo" and self.multi_objective_aggregation == "normalize_then_sum":
-            raise ValueError(
-                "advantage 'rloo' needs one reward per completion, but multi_objective_aggregation="
-                "'normalize_then_sum' normalises each reward function by itself: write 'sum_then_normalize'."
-            )
+    def _settle_objective(self) -> None:
+        if self.objective is None and trl_losses.named_by(self) is None:
+            self.objective = filled(DEFAULT_OBJECTIVE)
+        elif trl_losses.named_by(self) is not None:
+            self.objective = said(self.objective)
+        resolved = resolve_objective(self)
+        if said(self.beta) is None:
+            self.beta = filled(float(resolved.kl_coef))
+        if said(self.scale_rewards) is None:
+            self.scale_rewards = filled(SCALE_REWARDS[resolved.advantage])
+        if said(self.on_nonfinite) is None:
+            self.on_nonfinite = filled("raise" if self.fp16 or self.deepspeed else "skip")
+        self._check_aggregation(resolved)
+        self._check_skip()
+        sentence = trl_losses.announcement(self, resolved)
+        if sentence is not None and sentence != self.__dict__.get("_announced"):
+            self._announced = sentence
+            warnings.warn(sentence, stacklevel=4)
 
-    def _refuse_other_losses(self) -> None:
-        instead = {"loss_type": "objective", "importance_sampling_level": "trust_region"}
-        for name, use in instead.items():
-            if getattr(self, name) is not None:
-                raise ValueError(
-                    f"`{name}`={getattr(self, name)!r} chooses one of TRL's losses, which the objective replaces: "
-                    f"remove it and write `{use}` (for GSPO: objective: gspo)."
-                )
+    def _steps(self) -> int:
+        """Micro-batches of one round, where the round's size is not given."""
+        steps: int | None = said(self.steps_per_generation)
+        return UPDATES_PER_GENERATION * self.gradient_accumulation_steps if steps is None else steps
+
+    def _settle_rounds(self) -> None:
+        """`steps_per_generation` and `generation_batch_size`: one follows from the other, or both from neither."""
+        steps, whole = said(self.steps_per_generation), said(self.generation_batch_size)
+        micro_batch = self.per_device_train_batch_size * self.world_size
+        if whole is not None and whole % micro_batch:
+            raise ValueError(
+                f"generation_batch_size ({whole}) must be a multiple of the {micro_batch} completions of one forward "
+                f"pass over all processes."
+            )
+        if steps is not None and whole is not None and whole != micro_batch * steps:
+            raise ValueError(
+                f"generation_batch_size={whole} and steps_per_generation={steps} contradict each other "
+                f"({micro_batch} completions x {steps} = {micro_batch * steps}): give one, and None for the other."
+            )
+        if steps is None:
+            self.steps_per_generation = filled(self._steps() if whole is None else whole // micro_batch)
+        if whole is None:
+            self.generation_batch_size = filled(micro_batch * self.steps_per_generation)
+        if self.generation_batch_size % self.num_generations:
+            raise ValueError(
+                f"generation_batch_size ({self.generation_batch_size}) must be divisible by num_generations "
+                f"({self.num_generations})."
+            )
+        self._check_token_counts()
+
+    def _check_values(self) -> None:
+        if said(self.on_nonfinite) not in (None, "raise", "skip"):
+            raise ValueError(unknown_name("on_nonfinite", self.on_nonfinite, ("raise", "skip")))
+        if self.max_nonfinite_steps < 1:
+            raise ValueError(f"max_nonfinite_steps is {self.max_nonfinite_steps}; write a number of at least 1.")
+        if not 0.0 <= self.max_failed_rewards <= 1.0:
+            raise ValueError(f"max_failed_rewards is {self.max_failed_rewards}; write a share, 0..1.")
+        if self.reward_timeout is not None and not self.reward_timeout > 0.0:
+            raise ValueError(f"reward_timeout is {self.reward_timeout}; write seconds, more than 0, or leave it out.")
+        if self.on_save_error not in ("stop", "continue"):
+            raise ValueError(unknown_name("on_save_error", self.on_save_error, ("stop", "continue")))
         for option in fields(self):
-            if option.name.startswith(("sapo_", "vespo_")) and option.default is not MISSING:
+            if option.name.startswith("vespo_") and option.default is not MISSING:
                 value = getattr(self, option.name)
                 if value != option.default:
-                    raise ValueError(f"`{option.name}`={value} belongs to another of TRL's losses: remove it.")
+                    raise ValueError(f"`{option.name}`={value} belongs to a loss outside the family: remove it.")
+
+    def _check_aggregation(self, resolved: Objective) -> None:
+        """TRL scales each reward function by its group when it normalises them apart, whatever the advantage."""
+        if self.multi_objective_aggregation == "normalize_then_sum" and resolved.advantage != "grpo":
+            raise ValueError(
+                f"multi_objective_aggregation='normalize_then_sum' scales each reward function by the standard "
+                f"deviation of its group, and the advantage {resolved.advantage!r} does not: write advantage: grpo, or "
+                f"multi_objective_aggregation: sum_then_normalize."
+            )
 
     def _check_token_counts(self) -> None:
         """The token weight needs Σ n_j of the optimiser step, which must lie inside one generation batch."""
         generate_every = self.steps_per_generation * self.num_iterations
-        if self._resolved.sequence_weight == "token" and generate_every % self.gradient_accumulation_steps:
+        if generate_every % self.gradient_accumulation_steps == 0:
+            return
+        if self.resolved_objective.sequence_weight == "token":
             raise ValueError(
                 f"sequence_weight 'token' divides by the tokens of the whole optimiser step, and "
                 f"gradient_accumulation_steps={self.gradient_accumulation_steps} spreads a step over several "

@@ -1,6 +1,7 @@
 """From flat configuration fields (what YAML and flags can say) to a frozen `Objective`.
 
-Every field either changes the objective or is refused with the reason: nothing is accepted and ignored.
+Every field either changes the objective or is refused with the reason: nothing is accepted and ignored. The parts are
+resolved one by one and put together once, so that a combination is accepted exactly where `pmpo.objective` accepts it.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from pmpo.integrations.trl import trl_losses
+from pmpo.integrations.trl.filled import said
 from pmpo.objective.exponents import (
     ClipAwareESS,
     LinearMap,
@@ -29,10 +32,14 @@ from pmpo.objective.trust_region import (
 if TYPE_CHECKING:
     from pmpo.integrations.trl.config import PMPOConfig
 
+DEFAULT_OBJECTIVE = "pmpo"
+
 SCALE_REWARDS = {"grpo": "group", "dr_grpo": "none", "batch": "batch", "rloo": "none"}
 """TRL's `scale_rewards` for each advantage; rloo rescales what "none" gives."""
 
-_RATIO_FIELDS = {
+_ADVANTAGES = {"group": "grpo", "none": "dr_grpo", "batch": "batch", True: "grpo", False: "dr_grpo"}
+
+_REGION_FIELDS: dict[str, dict[type, str]] = {
     "epsilon": {RatioClip: "ratio_low", SequenceRatioClip: "ratio_low", FeedbackAdaptiveClip: "ratio_low"},
     "epsilon_high": {
         RatioClip: "ratio_high",
@@ -40,18 +47,16 @@ _RATIO_FIELDS = {
         FeedbackAdaptiveClip: "ratio_high_min",
     },
     "epsilon_high_max": {FeedbackAdaptiveClip: "ratio_high_max"},
-}
-_LOG_RATIO_FIELDS = {
     "log_ratio_low": {LogRatioClip: "log_ratio_low"},
     "log_ratio_high": {LogRatioClip: "log_ratio_high"},
 }
-_EXPONENT_FIELDS = {
-    "clip_reading": (ClipAwareESS, "reading"),
-    "ess_over": (ClipAwareESS, "over"),
-    "reward_gamma": (RewardAnnealed, "gamma"),
-    "exponent_start": (ScheduledExponent, "start"),
-    "exponent_end": (ScheduledExponent, "end"),
-    "exponent_schedule": (ScheduledExponent, "shape"),
+_EXPONENT_FIELDS: dict[str, dict[type, str]] = {
+    "clip_reading": {ClipAwareESS: "reading"},
+    "ess_over": {ClipAwareESS: "over"},
+    "reward_gamma": {RewardAnnealed: "gamma"},
+    "exponent_start": {ScheduledExponent: "start"},
+    "exponent_end": {ScheduledExponent: "end"},
+    "exponent_schedule": {ScheduledExponent: "shape"},
 }
 _ESS_MAPS = {
     "linear": (None, LinearMap),
@@ -62,48 +67,57 @@ _ESS_MAPS = {
 
 
 def resolve_objective(args: PMPOConfig) -> Objective:
-    """The objective that the fields of `args` describe.
+    """The objective that the fields of `args` describe, as they are now.
 
     Raises: ValueError naming the field, its value and what to write instead.
     """
-    base = args.objective
-    if not isinstance(base, Objective):
-        base = objective(base)
-    changes: dict[str, Any] = {}
-    for name in ("exponent", "trust_region", "sequence_weight", "advantage"):
-        if getattr(args, name) is not None:
-            changes[name] = getattr(args, name)
-    resolved = _with(base, **changes)
-    resolved = replace(resolved, trust_region=_region(args, resolved.trust_region))
-    resolved = replace(resolved, exponent=_exponent(args, resolved))
-    resolved = replace(resolved, advantage=_advantage(args, resolved))
-    if args.beta is not None:
-        resolved = replace(resolved, kl_coef=args.beta)
+    base = _base(args)
+    region = _region(args, trust_region(args.trust_region) if args.trust_region is not None else base.trust_region)
+    weight = base.sequence_weight if args.sequence_weight is None else args.sequence_weight
+    changes: dict[str, Any] = {
+        "trust_region": region,
+        "exponent": _exponent(args, base.exponent if args.exponent is None else exponent_rule(args.exponent)),
+        "advantage": _advantage(args, base),
+        "sequence_weight": weight,
+        "max_completion_length": base.max_completion_length,
+    }
+    if weight == "constant" and base.max_completion_length is None:
+        changes["max_completion_length"] = _longest(args)
+    if said(args.beta) is not None:
+        changes["kl_coef"] = args.beta
     if args.use_bias_correction_kl is not None:
-        resolved = replace(resolved, kl_bias_correction=args.use_bias_correction_kl)
-    if resolved.sequence_weight == "constant" and resolved.max_completion_length is None:
-        resolved = replace(resolved, max_completion_length=args.max_completion_length)
+        changes["kl_bias_correction"] = args.use_bias_correction_kl
+    resolved = replace(base, **changes)
+    trl_losses.check_level(args.importance_sampling_level, resolved)
     return resolved
 
 
-def _with(base: Objective, **changes: Any) -> Objective:
-    """`base` with parts changed; names of parts are resolved as `pmpo.objective` does."""
-    if "exponent" in changes:
-        changes["exponent"] = exponent_rule(changes["exponent"])
-    if isinstance(changes.get("trust_region"), str):
-        changes["trust_region"] = trust_region(changes["trust_region"])
-    return replace(base, **changes)
+def _base(args: PMPOConfig) -> Objective:
+    """The objective as it is named, by us or by TRL, before any of its parts is changed."""
+    named = said(args.objective)
+    if isinstance(named, str):
+        named = objective(named)
+    trls = trl_losses.named_by(args)
+    if trls is None:
+        return named if named is not None else objective(DEFAULT_OBJECTIVE)
+    if named is not None and named.name != trls.name:
+        raise ValueError(
+            f"`loss_type`={args.loss_type!r} names the objective {trls.name!r} and contradicts `objective`="
+            f"{named.name!r}: write only one."
+        )
+    return trls if named is None else named
+
+
+def _longest(args: PMPOConfig) -> int:
+    if args.max_completion_length is None:
+        raise ValueError(
+            "sequence_weight 'constant' divides by max_completion_length, which is None: write a number of tokens."
+        )
+    return args.max_completion_length
 
 
 def _region(args: PMPOConfig, region: TrustRegion) -> TrustRegion:
-    changes: dict[str, float] = {}
-    for field, by_class in {**_RATIO_FIELDS, **_LOG_RATIO_FIELDS}.items():
-        value = getattr(args, field)
-        if value is None:
-            continue
-        if type(region) not in by_class:
-            raise ValueError(_wrong_bound(field, value, region))
-        changes[by_class[type(region)]] = value
+    changes = _options(args, _REGION_FIELDS, region, _wrong_bound)
     # As in TRL: an upper bound that is not given follows the lower one.
     for low, high in (("ratio_low", "ratio_high"), ("log_ratio_low", "log_ratio_high")):
         if low in changes and hasattr(region, high):
@@ -113,14 +127,35 @@ def _region(args: PMPOConfig, region: TrustRegion) -> TrustRegion:
     return replace(region, **changes)
 
 
+def _exponent(args: PMPOConfig, rule: Any) -> Any:
+    changes = _options(args, _EXPONENT_FIELDS, rule, _wrong_rule)
+    target = _ess_target(args, rule)
+    if target is not None:
+        changes["target"] = target
+    return replace(rule, **changes) if changes else rule
+
+
+def _options(args: PMPOConfig, table: dict[str, dict[type, str]], part: Any, refusal: Any) -> dict[str, Any]:
+    """{attribute of `part`: value} of the fields that are given; one that `part` does not have is refused."""
+    changes = {}
+    for field, by_class in table.items():
+        value = getattr(args, field)
+        if value is None:
+            continue
+        if type(part) not in by_class:
+            raise ValueError(refusal(field, value, part))
+        changes[by_class[type(part)]] = value
+    return changes
+
+
 def _wrong_bound(field: str, value: float, region: TrustRegion) -> str:
     kind = type(region).__name__
-    if field in _LOG_RATIO_FIELDS and hasattr(region, "ratio_low"):
+    if field.startswith("log_ratio") and hasattr(region, "ratio_low"):
         return (
             f"`{field}`={value} is a bound in nats, but the trust region {kind} takes ratio bounds. Write epsilon "
             f"and epsilon_high (distances from ratio 1), or trust_region: log_ratio."
         )
-    if field in _RATIO_FIELDS and isinstance(region, LogRatioClip):
+    if field.startswith("epsilon") and isinstance(region, LogRatioClip):
         return (
             f"`{field}`={value} is a ratio bound (distance from ratio 1), but the trust region {kind} takes bounds "
             f"in nats. Write log_ratio_low and log_ratio_high (GMPO and PMPO: 0.4), or trust_region: ratio."
@@ -128,20 +163,9 @@ def _wrong_bound(field: str, value: float, region: TrustRegion) -> str:
     return f"`{field}`={value} has no meaning for the trust region {kind}: remove it."
 
 
-def _exponent(args: PMPOConfig, resolved: Objective) -> Any:
-    rule = resolved.exponent
-    changes: dict[str, Any] = {}
-    for field, (cls, attribute) in _EXPONENT_FIELDS.items():
-        value = getattr(args, field)
-        if value is None:
-            continue
-        if not isinstance(rule, cls):
-            raise ValueError(_wrong_rule(field, value, cls.__name__, rule))
-        changes[attribute] = value
-    target = _ess_target(args, rule)
-    if target is not None:
-        changes["target"] = target
-    return replace(rule, **changes) if changes else rule
+def _wrong_rule(field: str, value: Any, rule: Any) -> str:
+    needed = next(iter(_EXPONENT_FIELDS.get(field, {ClipAwareESS: ""}))).__name__
+    return f"`{field}`={value!r} belongs to the exponent rule {needed}, but the objective uses {rule!r}: remove it."
 
 
 def _ess_target(args: PMPOConfig, rule: Any) -> Any:
@@ -151,7 +175,7 @@ def _ess_target(args: PMPOConfig, rule: Any) -> Any:
         return None
     if not isinstance(rule, ClipAwareESS):
         field = "ess_map" if args.ess_map is not None else sorted(given)[0]
-        raise ValueError(_wrong_rule(field, getattr(args, field), "ClipAwareESS", rule))
+        raise ValueError(_wrong_rule(field, getattr(args, field), rule))
     name = args.ess_map if args.ess_map is not None else _map_of(sorted(given)[0])
     if name not in _ESS_MAPS:
         raise ValueError(unknown_name("ess_map", name, _ESS_MAPS))
@@ -170,21 +194,18 @@ def _map_of(parameter: str) -> str:
     return next(name for name, (belongs, _) in _ESS_MAPS.items() if belongs == parameter)
 
 
-def _wrong_rule(field: str, value: Any, needed: str, rule: Any) -> str:
-    return f"`{field}`={value!r} belongs to the exponent rule {needed}, but the objective uses {rule!r}: remove it."
-
-
-def _advantage(args: PMPOConfig, resolved: Objective) -> str:
+def _advantage(args: PMPOConfig, base: Objective) -> str:
     """TRL's `scale_rewards` is another spelling of the advantage; two different spellings are refused."""
-    if args.scale_rewards is None:
-        return resolved.advantage
-    scale = {True: "group", False: "none"}.get(args.scale_rewards, args.scale_rewards)
-    if scale not in SCALE_REWARDS.values():
+    named = base.advantage if args.advantage is None else args.advantage
+    scale = said(args.scale_rewards)
+    if scale is None:
+        return named
+    if scale not in _ADVANTAGES:
         raise ValueError(unknown_name("scale_rewards", scale, dict.fromkeys(SCALE_REWARDS.values())))
-    if SCALE_REWARDS[resolved.advantage] == scale:
-        return resolved.advantage
+    if SCALE_REWARDS.get(named) == SCALE_REWARDS[_ADVANTAGES[scale]]:
+        return named
     if args.advantage is not None:
         raise ValueError(
             f"`scale_rewards`={args.scale_rewards!r} contradicts `advantage`={args.advantage!r}: write only one."
         )
-    return {"group": "grpo", "none": "dr_grpo", "batch": "batch"}[scale]
+    return _ADVANTAGES[scale]

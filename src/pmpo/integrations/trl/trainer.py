@@ -76,6 +76,7 @@ class PMPOTrainer(SkipsNonFinite, WholeCheckpoints):
             )
         if objective is not None:
             args = args.with_objective(objective)
+        args.settle()  # fields may have been assigned to since it was made
         with float32_heads():
             super().__init__(model, reward_funcs, args, *positional, **kwargs)
         self.policy_objective = args.resolved_objective
@@ -99,6 +100,7 @@ class PMPOTrainer(SkipsNonFinite, WholeCheckpoints):
         Raises: InputError for prompts that cannot work (see `preflight`), for a run that ends without one optimiser
             step, and as `WholeCheckpoints.train`.
         """
+        self.args.check_unchanged(self.policy_objective)
         preflight(self)
         result = super().train(resume_from_checkpoint, **kwargs)
         check_progress(self)

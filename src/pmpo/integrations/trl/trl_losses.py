@@ -1,0 +1,121 @@
+"""TRL's own names of losses, `loss_type` and `importance_sampling_level`, as members of the family.
+
+A name means what GRPOTrainer computes for it, with TRL's defaults (ε 0.2 on both sides, group-scaled advantages, bias-
+corrected KL), so that a script's numbers stay what they were; where that is not possible, a sentence says so.
+docs/decisions/0008.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pmpo.integrations.trl.filled import said
+from pmpo.objective.exponents import FixedExponent
+from pmpo.objective.naming import unknown_name
+from pmpo.objective.presets import OBJECTIVES, Objective
+from pmpo.objective.trust_region import RatioClip, SequenceRatioClip
+
+if TYPE_CHECKING:
+    from pmpo.integrations.trl.config import PMPOConfig
+
+LEVELS = ("token", "sequence")
+TRL_DEFAULT = "dapo"
+"""The loss of a GRPOConfig that names none."""
+
+
+@dataclass(frozen=True)
+class _Loss:
+    """What one of TRL's clipped losses is in the family.
+
+    Attributes:
+        name: the preset whose weight it has, at token level; at sequence level it is gspo with that weight.
+        weight: of a completion.
+        length: L_max of the constant weight; None: the configuration's max_completion_length.
+        note: what differs from TRL, if anything does.
+    """
+
+    name: str
+    weight: str
+    length: int | None = None
+    note: str = ""
+
+
+_CLIPPED = {
+    "grpo": _Loss("grpo", "sequence"),
+    "dapo": _Loss("dapo", "token"),
+    "dr_grpo": _Loss("dr_grpo", "constant"),
+    "luspo": _Loss("dr_grpo", "constant", 1),
+    "bnpo": _Loss(
+        "dapo",
+        "token",
+        note=" TRL divides by the tokens of each micro-batch by itself, so its loss depends on how a step is cut up; "
+        "here the tokens of the whole step are the divisor, which is the same where a step is one micro-batch of one "
+        "process.",
+    ),
+}
+_OUTSIDE = {
+    "vespo": ("gspo", "it weighs tokens by the product of a completion's ratios, which no power mean is"),
+    "dppo": ("grpo", "it masks tokens by the distance of probabilities, not of ratios"),
+}
+"""Losses that are no member: (nearest, why)."""
+
+
+def named_by(args: PMPOConfig) -> Objective | None:
+    """The objective that `loss_type` and `importance_sampling_level` name together; None where they name none.
+
+    Raises: ValueError for a loss outside the family, with the nearest member and the reason, and for unknown names.
+    """
+    level = args.importance_sampling_level
+    if level is not None and level not in LEVELS:
+        raise ValueError(unknown_name("importance_sampling_level", level, LEVELS))
+    if args.loss_type is not None:
+        return _objective(args.loss_type, level or "token")
+    others = (said(args.objective), args.trust_region)
+    return _objective(TRL_DEFAULT, level) if level == "sequence" and others == (None, None) else None
+
+
+def _objective(loss_type: str, level: str) -> Objective:
+    if loss_type in _OUTSIDE:
+        nearest, why = _OUTSIDE[loss_type]
+        raise ValueError(
+            f"`loss_type`={loss_type!r} is no member of the family: {why}. Remove it; the nearest member is "
+            f"`objective`={nearest!r}."
+        )
+    if loss_type not in _CLIPPED:
+        if loss_type in OBJECTIVES:
+            return OBJECTIVES[loss_type]
+        raise ValueError(unknown_name("loss_type", loss_type, dict.fromkeys((*_CLIPPED, *OBJECTIVES))))
+    loss = _CLIPPED[loss_type]
+    shared = replace(
+        OBJECTIVES[loss.name], advantage="grpo", sequence_weight=loss.weight, max_completion_length=loss.length
+    )
+    if level == "sequence":
+        # TRL's bias-corrected KL multiplies by the ratio of the sequence here, which is not the token's of the family.
+        region = SequenceRatioClip(ratio_low=0.2, ratio_high=0.2)
+        return replace(shared, name="gspo", trust_region=region, exponent=FixedExponent(0.0))
+    return replace(shared, trust_region=RatioClip(), kl_bias_correction=True)
+
+
+def check_level(level: str | None, resolved: Objective) -> None:
+    """Refuse an `importance_sampling_level` that is not the objective's: TRL's word for where the ratio is clipped."""
+    own = resolved.trust_region.level
+    if level is not None and level != own:
+        region = "sequence_ratio (GSPO's)" if level == "sequence" else "ratio or log_ratio"
+        raise ValueError(
+            f"`importance_sampling_level`={level!r} contradicts the trust region {resolved.trust_region.describe()}, "
+            f"which works on the {own}: remove it, or write trust_region: {region}."
+        )
+
+
+def announcement(args: PMPOConfig, resolved: Objective) -> str | None:
+    """The sentence that tells which member TRL's names have chosen; None where they chose nothing."""
+    if named_by(args) is None or said(args.objective) is not None:
+        return None
+    names = {name: getattr(args, name) for name in ("loss_type", "importance_sampling_level")}
+    given = ", ".join(f"{name}={value!r}" for name, value in names.items() if value is not None)
+    note = _CLIPPED[args.loss_type].note if args.loss_type in _CLIPPED else ""
+    return (
+        f"{given} is taken as the member of the family that TRL computes for it: {resolved.describe()}.{note} Writing "
+        f"`objective` instead says the same in the family's own names."
+    )
