@@ -7,7 +7,6 @@ import torch
 
 import pmpo
 from pmpo.objective.exponents import ExponentFacts
-from pmpo.objective.trust_region import clip_tokens
 
 EMPTY = pmpo.BatchContext()
 
@@ -25,7 +24,7 @@ EMPTY = pmpo.BatchContext()
 def test_trust_regions_are_one_sided(region, down, up):
     batch = pmpo.BatchContext(reward_mean=0.5, reward_std=0.25)
     log_ratios = torch.tensor([[-1.0, 0.1, 1.0]] * 3, dtype=torch.float64)
-    clipped = clip_tokens(log_ratios, torch.tensor([1.0, -1.0, 0.0]), region, batch)
+    clipped = region.apply(log_ratios, torch.tensor([1.0, -1.0, 0.0]), batch)
     expected = [[-1.0, 0.1, min(1.0, up)], [max(-1.0, -down), 0.1, 1.0], [-1.0, 0.1, 1.0]]
     for row, want in zip(clipped.log_ratios_BT.tolist(), expected, strict=True):
         assert row == pytest.approx(want, abs=1e-5)
@@ -37,7 +36,7 @@ def test_trust_regions_are_one_sided(region, down, up):
 def test_dual_clip_caps_exploding_ratios_where_the_advantage_is_negative():
     region = pmpo.RatioClip(dual_clip_ratio=3.0)
     log_ratios = torch.tensor([[5.0]] * 2, requires_grad=True)
-    clipped = clip_tokens(log_ratios, torch.tensor([-1.0, 1.0]), region, EMPTY)
+    clipped = region.apply(log_ratios, torch.tensor([-1.0, 1.0]), EMPTY)
     assert clipped.log_ratios_BT.flatten().tolist() == pytest.approx([math.log(3), math.log(1.2)])
     clipped.log_ratios_BT.sum().backward()
     assert (log_ratios.grad == 0).all()
@@ -45,7 +44,7 @@ def test_dual_clip_caps_exploding_ratios_where_the_advantage_is_negative():
 
 def test_a_token_exactly_on_the_bound_keeps_its_whole_gradient():
     log_ratios = torch.tensor([[0.4]], requires_grad=True)
-    clip_tokens(log_ratios, torch.ones(1), pmpo.LogRatioClip(), EMPTY).log_ratios_BT.sum().backward()
+    pmpo.LogRatioClip().apply(log_ratios, torch.ones(1), EMPTY).log_ratios_BT.sum().backward()
     assert log_ratios.grad.item() == 1.0
 
 
@@ -54,7 +53,7 @@ def facts(rows, advantages, region=None, **context):
     log_ratios = torch.tensor(rows, dtype=torch.float64)
     a = torch.tensor(advantages, dtype=torch.float64)
     batch = pmpo.BatchContext(**context)
-    clipped = clip_tokens(log_ratios, a, region, batch)
+    clipped = region.apply(log_ratios, a, batch)
     mask = torch.ones_like(log_ratios, dtype=torch.bool)
     return ExponentFacts(log_ratios, clipped.log_ratios_BT, mask, clipped.changed_BT, clipped.outside_BT, a, batch)
 
@@ -109,9 +108,13 @@ def test_presets_are_those_of_the_table():
         "pmpo": ("grpo", "sequence"),
         "apmpo": ("grpo", "sequence"),
         "holderpo": ("grpo", "sequence"),
+        "cispo": ("grpo", "token"),
+        "sapo": ("grpo", "sequence"),
     }
     assert pmpo.objective("pmpo").exponent == pmpo.ClipAwareESS("two_sided", pmpo.RampMap(0.1), "clipped")
     assert pmpo.objective("apmpo").kl_coef == 0.001
+    assert pmpo.objective("cispo").trust_region == pmpo.PassThroughClip(5.0)
+    assert pmpo.objective("sapo").trust_region == pmpo.SoftGate(1.0, 1.05)
     with pytest.raises(AttributeError):
         pmpo.objective("grpo").name = "x"
 
@@ -137,6 +140,13 @@ def test_parts_combine_freely():
         (lambda: pmpo.objective("grpo", trust_region=0.2), "must be a TrustRegion"),
         (lambda: pmpo.objective("pmpo", trust_region="sequence_ratio"), "reads the share of clipped tokens"),
         (lambda: pmpo.objective("pmpo", trust_region="none"), "reads the share of clipped tokens"),
+        (lambda: pmpo.objective("pmpo", trust_region="soft_gate"), "reads the share of clipped tokens"),
+        (lambda: pmpo.PassThroughClip(0.2), "at least 1"),
+        (lambda: pmpo.PassThroughClip(dual_clip_ratio=3.0), "has no meaning for PassThroughClip"),
+        (lambda: pmpo.SoftGate(dual_clip_ratio=3.0), "has no meaning for SoftGate"),
+        (lambda: pmpo.TwoSidedClip(dual_clip_ratio=3.0), "has no meaning for TwoSidedClip"),
+        (lambda: pmpo.SoftGate(temperature_neg=0.0), "must be positive"),
+        (lambda: pmpo.FeedbackAdaptiveClip(std_floor=-1.0), "standard deviation"),
         (lambda: pmpo.RatioClip(ratio_low=1.2), "LogRatioClip"),
         (lambda: pmpo.RatioClip(ratio_high=-0.1), "must not be negative"),
         (lambda: pmpo.LogRatioClip(log_ratio_low=-0.4), "in nats"),
