@@ -77,6 +77,35 @@ def apmpo_surrogate(log_ratios, advantage, low, high, p):
     return abs(advantage) * power_mean([math.log(t) for t in terms], p) * sign
 
 
+def cispo_surrogate(ratios, advantage, cap):
+    """Mean over tokens of min(r, cap)·A: a number whose gradient, with the cap passed, is `cispo_gradient`."""
+    return math.fsum(min(r, cap) * advantage for r in ratios) / len(ratios)
+
+
+def cispo_gradient(ratios, advantage, cap):
+    """d/d log π_t of mean_t sg(min(r_t, cap))·A·log π_t."""
+    return [min(r, cap) * advantage / len(ratios) for r in ratios]
+
+
+def sapo_surrogate(ratios, advantage, tau_pos, tau_neg):
+    """Mean over tokens of (4/τ)·sigmoid(τ(r − 1))·A."""
+    tau = tau_pos if advantage > 0 else tau_neg
+    terms = [4 / tau / (1 + math.exp(min(-tau * (r - 1), 700.0))) * advantage for r in ratios]
+    return math.fsum(terms) / len(terms)
+
+
+def sapo_gradient(ratios, advantage, tau_pos, tau_neg):
+    """d/d log π_t of `sapo_surrogate`: 4·p(1 − p)·r·A/n with p = sigmoid(τ(r − 1))."""
+    tau = tau_pos if advantage > 0 else tau_neg
+    gates = [1 / (1 + math.exp(min(-tau * (r - 1), 700.0))) for r in ratios]
+    return [4 * g * (1 - g) * r * advantage / len(ratios) for g, r in zip(gates, ratios, strict=True)]
+
+
+def two_sided_surrogate(log_ratios, advantage, bound, p):
+    """HölderPO's token clip that looks at no sign: A·M_p of log ratios clipped to ±bound."""
+    return advantage * power_mean([min(max(x, -bound), bound) for x in log_ratios], p)
+
+
 def ramp(fraction, saturation=0.1):
     return min(1.0, fraction / saturation)
 
@@ -102,11 +131,15 @@ def objective_value(name, log_ratios, advantage, *, reward_mean=None, reward_std
     if name == "holderpo":
         m = power_mean(log_ratios, 2.0 - 4.0 * progress)
         return min(m * advantage, min(max(m, 0.8), 1.2) * advantage)
+    if name == "cispo":
+        return cispo_surrogate([math.exp(x) for x in log_ratios], advantage, 5.0)
+    if name == "sapo":
+        return sapo_surrogate([math.exp(x) for x in log_ratios], advantage, 1.0, 1.05)
     raise KeyError(name)
 
 
 def weight(name, length, lengths, limit):
-    if name == "dapo":
+    if name in ("dapo", "cispo"):
         return length / sum(lengths)
     if name == "dr_grpo":
         return length / (len(lengths) * limit)

@@ -1,9 +1,9 @@
-"""Power-mean policy optimisation: GRPO, GMPO, PMPO, APMPO and HölderPO as one tested objective.
+"""Power-mean policy optimisation: GRPO, GMPO, PMPO, APMPO, HölderPO and their relatives as one tested objective.
 
 Importing this package loads torch and nothing else; trainers live in `pmpo.integrations`.
 """
 
-from pmpo.objective.advantages import group_advantages
+from pmpo.objective.advantages import equal_groups, group_advantages
 from pmpo.objective.batch import BatchContext
 from pmpo.objective.exponents import (
     ClipAwareESS,
@@ -18,14 +18,17 @@ from pmpo.objective.exponents import (
 from pmpo.objective.policy_loss import Diagnostics, PolicyLoss, policy_loss
 from pmpo.objective.power_mean import normalized_ess, power_mean, token_weights
 from pmpo.objective.presets import OBJECTIVES, Objective, objective
+from pmpo.objective.region import TrustRegion
 from pmpo.objective.solver import solve_exponent
 from pmpo.objective.trust_region import (
     FeedbackAdaptiveClip,
     LogRatioClip,
     NoClip,
+    PassThroughClip,
     RatioClip,
     SequenceRatioClip,
-    TrustRegion,
+    SoftGate,
+    TwoSidedClip,
 )
 
 __version__ = "0.1.0"
@@ -42,6 +45,7 @@ __all__ = [
     "LogRatioClip",
     "NoClip",
     "Objective",
+    "PassThroughClip",
     "PolicyLoss",
     "PowerMap",
     "RampMap",
@@ -49,8 +53,11 @@ __all__ = [
     "RewardAnnealed",
     "ScheduledExponent",
     "SequenceRatioClip",
+    "SoftGate",
     "TrustRegion",
+    "TwoSidedClip",
     "__version__",
+    "equal_groups",
     "group_advantages",
     "normalized_ess",
     "objective",

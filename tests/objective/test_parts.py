@@ -1,4 +1,4 @@
-"""Advantages, trust regions, exponent rules and presets, each against hand values."""
+"""Trust regions, exponent rules and presets, each against hand values."""
 
 import math
 
@@ -7,41 +7,8 @@ import torch
 
 import pmpo
 from pmpo.objective.exponents import ExponentFacts
-from pmpo.objective.trust_region import clip_tokens
 
 EMPTY = pmpo.BatchContext()
-
-
-def test_advantages_by_hand():
-    rewards = torch.tensor([1.0, 0.0, 0.0, 0.0])
-    std = 0.5
-    assert pmpo.group_advantages(rewards, 4).tolist() == pytest.approx(
-        [0.75 / (std + 1e-4)] + [-0.25 / (std + 1e-4)] * 3
-    )
-    assert pmpo.group_advantages(rewards, 4, "dr_grpo").tolist() == [0.75, -0.25, -0.25, -0.25]
-    assert pmpo.group_advantages(rewards, 4, "rloo").tolist() == pytest.approx([1.0, -1 / 3, -1 / 3, -1 / 3])
-    batch_std = torch.tensor([1.0, 0.0, 0.0, 0.0]).std().item()
-    assert pmpo.group_advantages(rewards, 2, "batch").tolist() == pytest.approx(
-        [0.5 / (batch_std + 1e-4), -0.5 / (batch_std + 1e-4), 0.0, 0.0]
-    )
-
-
-@pytest.mark.parametrize("kind", ["grpo", "dr_grpo", "rloo", "batch"])
-def test_equal_rewards_groups_of_one_and_missing_rewards_give_zero(kind):
-    # R − mean of eight times 0.1 is −7e-9 in float32, so that equality itself must be tested
-    assert pmpo.group_advantages(torch.full((16,), 0.1), 8, kind).tolist() == [0.0] * 16
-    assert pmpo.group_advantages(torch.tensor([0.3, 0.9]), 1, kind).tolist() == [0.0, 0.0]
-    advantages = pmpo.group_advantages(torch.tensor([1.0, math.nan, 0.0, math.nan, math.nan, math.nan]), 3, kind)
-    assert advantages[1] == 0 and advantages[0] == -advantages[2] != 0 and (advantages[3:] == 0).all()
-
-
-def test_advantages_refuse_what_has_no_meaning():
-    with pytest.raises(ValueError, match=r"did you mean 'dr_grpo'"):
-        pmpo.group_advantages(torch.ones(4), 2, "drgrpo")
-    with pytest.raises(ValueError, match="5 rewards and group_size 2"):
-        pmpo.group_advantages(torch.ones(5), 2)
-    with pytest.raises(ValueError, match="Reward 1 is inf"):
-        pmpo.group_advantages(torch.tensor([0.0, math.inf]), 2)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +24,7 @@ def test_advantages_refuse_what_has_no_meaning():
 def test_trust_regions_are_one_sided(region, down, up):
     batch = pmpo.BatchContext(reward_mean=0.5, reward_std=0.25)
     log_ratios = torch.tensor([[-1.0, 0.1, 1.0]] * 3, dtype=torch.float64)
-    clipped = clip_tokens(log_ratios, torch.tensor([1.0, -1.0, 0.0]), region, batch)
+    clipped = region.apply(log_ratios, torch.tensor([1.0, -1.0, 0.0]), batch)
     expected = [[-1.0, 0.1, min(1.0, up)], [max(-1.0, -down), 0.1, 1.0], [-1.0, 0.1, 1.0]]
     for row, want in zip(clipped.log_ratios_BT.tolist(), expected, strict=True):
         assert row == pytest.approx(want, abs=1e-5)
@@ -69,7 +36,7 @@ def test_trust_regions_are_one_sided(region, down, up):
 def test_dual_clip_caps_exploding_ratios_where_the_advantage_is_negative():
     region = pmpo.RatioClip(dual_clip_ratio=3.0)
     log_ratios = torch.tensor([[5.0]] * 2, requires_grad=True)
-    clipped = clip_tokens(log_ratios, torch.tensor([-1.0, 1.0]), region, EMPTY)
+    clipped = region.apply(log_ratios, torch.tensor([-1.0, 1.0]), EMPTY)
     assert clipped.log_ratios_BT.flatten().tolist() == pytest.approx([math.log(3), math.log(1.2)])
     clipped.log_ratios_BT.sum().backward()
     assert (log_ratios.grad == 0).all()
@@ -77,7 +44,7 @@ def test_dual_clip_caps_exploding_ratios_where_the_advantage_is_negative():
 
 def test_a_token_exactly_on_the_bound_keeps_its_whole_gradient():
     log_ratios = torch.tensor([[0.4]], requires_grad=True)
-    clip_tokens(log_ratios, torch.ones(1), pmpo.LogRatioClip(), EMPTY).log_ratios_BT.sum().backward()
+    pmpo.LogRatioClip().apply(log_ratios, torch.ones(1), EMPTY).log_ratios_BT.sum().backward()
     assert log_ratios.grad.item() == 1.0
 
 
@@ -86,7 +53,7 @@ def facts(rows, advantages, region=None, **context):
     log_ratios = torch.tensor(rows, dtype=torch.float64)
     a = torch.tensor(advantages, dtype=torch.float64)
     batch = pmpo.BatchContext(**context)
-    clipped = clip_tokens(log_ratios, a, region, batch)
+    clipped = region.apply(log_ratios, a, batch)
     mask = torch.ones_like(log_ratios, dtype=torch.bool)
     return ExponentFacts(log_ratios, clipped.log_ratios_BT, mask, clipped.changed_BT, clipped.outside_BT, a, batch)
 
@@ -141,9 +108,13 @@ def test_presets_are_those_of_the_table():
         "pmpo": ("grpo", "sequence"),
         "apmpo": ("grpo", "sequence"),
         "holderpo": ("grpo", "sequence"),
+        "cispo": ("grpo", "token"),
+        "sapo": ("grpo", "sequence"),
     }
     assert pmpo.objective("pmpo").exponent == pmpo.ClipAwareESS("two_sided", pmpo.RampMap(0.1), "clipped")
     assert pmpo.objective("apmpo").kl_coef == 0.001
+    assert pmpo.objective("cispo").trust_region == pmpo.PassThroughClip(5.0)
+    assert pmpo.objective("sapo").trust_region == pmpo.SoftGate(1.0, 1.05)
     with pytest.raises(AttributeError):
         pmpo.objective("grpo").name = "x"
 
@@ -169,6 +140,13 @@ def test_parts_combine_freely():
         (lambda: pmpo.objective("grpo", trust_region=0.2), "must be a TrustRegion"),
         (lambda: pmpo.objective("pmpo", trust_region="sequence_ratio"), "reads the share of clipped tokens"),
         (lambda: pmpo.objective("pmpo", trust_region="none"), "reads the share of clipped tokens"),
+        (lambda: pmpo.objective("pmpo", trust_region="soft_gate"), "reads the share of clipped tokens"),
+        (lambda: pmpo.PassThroughClip(0.2), "at least 1"),
+        (lambda: pmpo.PassThroughClip(dual_clip_ratio=3.0), "has no meaning for PassThroughClip"),
+        (lambda: pmpo.SoftGate(dual_clip_ratio=3.0), "has no meaning for SoftGate"),
+        (lambda: pmpo.TwoSidedClip(dual_clip_ratio=3.0), "has no meaning for TwoSidedClip"),
+        (lambda: pmpo.SoftGate(temperature_neg=0.0), "must be positive"),
+        (lambda: pmpo.FeedbackAdaptiveClip(std_floor=-1.0), "standard deviation"),
         (lambda: pmpo.RatioClip(ratio_low=1.2), "LogRatioClip"),
         (lambda: pmpo.RatioClip(ratio_high=-0.1), "must not be negative"),
         (lambda: pmpo.LogRatioClip(log_ratio_low=-0.4), "in nats"),

@@ -16,7 +16,7 @@ def counts(mask):
 
 
 @pytest.mark.parametrize("p", [-2.0, -1.0, 0.0, 1e-8, 0.3, 1.0, 2.0])
-@pytest.mark.parametrize("region", ["ratio", "log_ratio", "sequence_ratio", "none"])
+@pytest.mark.parametrize("region", ["ratio", "log_ratio", "two_sided_log_ratio", "sequence_ratio", "soft_gate", "none"])
 def test_gradcheck(p, region):
     new, old, advantages, mask = batch(5, rows=4, width=5)
     objective = pmpo.objective("grpo", exponent=p, trust_region=region)

@@ -23,7 +23,7 @@ from pmpo.objective.exponents import ExponentFacts
 from pmpo.objective.kl import kl_estimate
 from pmpo.objective.power_mean import normalized_ess, power_mean
 from pmpo.objective.presets import Objective
-from pmpo.objective.trust_region import Clipped, clip_tokens
+from pmpo.objective.region import Clipped
 from pmpo.objective.weighting import sequence_weights
 
 
@@ -116,7 +116,7 @@ def policy_loss(
 
     token_level = objective.trust_region.level == "token"
     clipped = (
-        clip_tokens(log_ratios_BT, advantages_B, objective.trust_region, batch)
+        objective.trust_region.apply(log_ratios_BT, advantages_B, batch)
         if token_level
         else Clipped(log_ratios_BT, torch.zeros_like(mask_BT), torch.zeros_like(mask_BT))
     )
@@ -127,7 +127,7 @@ def policy_loss(
     mean_B = power_mean(clipped.log_ratios_BT, mask_BT, exponent_B, weights=weights_BT)
     surrogate_B, sequence_clip = mean_B, None
     if not token_level:
-        sequence_clip = clip_tokens(mean_B.log().unsqueeze(1), advantages_B, objective.trust_region, batch)
+        sequence_clip = objective.trust_region.apply(mean_B.log().unsqueeze(1), advantages_B, batch)
         surrogate_B = sequence_clip.log_ratios_BT.squeeze(1).exp()
 
     counts_B = token_counts(mask_BT, new_BT.dtype)

@@ -17,14 +17,15 @@ from pmpo.objective.exponents import (
     ScheduledExponent,
 )
 from pmpo.objective.naming import unknown_name
+from pmpo.objective.region import TrustRegion
 from pmpo.objective.trust_region import (
     TRUST_REGIONS,
     FeedbackAdaptiveClip,
     LogRatioClip,
-    NoClip,
+    PassThroughClip,
     RatioClip,
     SequenceRatioClip,
-    TrustRegion,
+    SoftGate,
 )
 from pmpo.objective.weighting import SEQUENCE_WEIGHTS
 
@@ -71,14 +72,14 @@ class Objective:
         self._reject_blind_exponent()
 
     def _reject_blind_exponent(self) -> None:
-        """Clip-aware ESS without a token clip would read f = 0 everywhere and silently be GRPO."""
+        """Clip-aware ESS without a token clip would read f = 0 everywhere and silently be p = 1."""
         rule = self.exponent
         if not isinstance(rule, ClipAwareESS) or isinstance(rule.target, int | float):
             return
-        if self.trust_region.level == "sequence" or isinstance(self.trust_region, NoClip):
+        if self.trust_region.level == "sequence" or not self.trust_region.has_bounds:
             raise ValueError(
                 f"The clip-aware exponent reads the share of clipped tokens, and {self.trust_region.describe()} "
-                "clips none. Use a token-level trust region (trust_region='log_ratio' or 'ratio'), or an absolute "
+                "clips no token. Use a token-level trust region (trust_region='log_ratio' or 'ratio'), or an absolute "
                 "target: exponent=ClipAwareESS(target=0.9)."
             )
 
@@ -113,6 +114,8 @@ OBJECTIVES: dict[str, Objective] = {
         Objective("gmpo", trust_region=LogRatioClip(), exponent=FixedExponent(0.0)),
         Objective("pmpo", trust_region=LogRatioClip(), exponent=ClipAwareESS()),
         Objective("apmpo", trust_region=FeedbackAdaptiveClip(), exponent=RewardAnnealed(), kl_coef=0.001),
+        Objective("cispo", trust_region=PassThroughClip(), sequence_weight="token"),
+        Objective("sapo", trust_region=SoftGate()),
         Objective("holderpo", trust_region=SequenceRatioClip(), exponent=ScheduledExponent()),
     )
 }
@@ -125,8 +128,8 @@ def objective(name: str, **changes: Any) -> Objective:
     Args:
         name: a key of `OBJECTIVES`.
         changes: fields of `Objective`. `exponent` also takes a number or a name ("clip_aware_ess",
-            "reward_annealed", "scheduled"), `trust_region` a name ("ratio", "log_ratio", "sequence_ratio",
-            "feedback_adaptive", "none").
+            "reward_annealed", "scheduled"), `trust_region` a name ("ratio", "log_ratio", "two_sided_log_ratio",
+            "sequence_ratio", "feedback_adaptive", "pass_through", "soft_gate", "none").
     Returns: a frozen, hashable-by-identity `Objective`.
     Raises: ValueError for an unknown name (with the nearest one), a field that does not exist, and a combination
         that cannot work.

@@ -1,62 +1,22 @@
-"""Trust regions: how far a token's (or a completion's) ratio may move before its gradient stops.
+"""Trust regions: maps l -> c of log ratios, each with the gradient it lets through.
 
-All are sign-aware and one-sided, the PPO min rule:  A > 0: c = min(l, u);  A < 0: c = max(l, −d).
-Bounds named `ratio_*` are distances from ratio 1 (the ε of GRPO); bounds named `log_ratio_*` are nats.
-Equations: docs/equations.md.
+Most stop the gradient outside [−d, u], sign-aware and one-sided, the PPO min rule:  A > 0: c = min(l, u);
+A < 0: c = max(l, −d). `TwoSidedClip` stops it whatever the sign of A, `PassThroughClip` caps the value and lets the
+gradient pass, `SoftGate` fades it out. Bounds named `ratio_*` are distances from ratio 1 (the ε of GRPO), except
+`ratio_max`, the ratio itself; bounds named `log_ratio_*` are nats. Equations: docs/equations.md.
 """
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from pmpo.objective.batch import BatchContext, exact_scalar
-
-Bound = float | Tensor
-
-
-@dataclass(frozen=True)
-class TrustRegion(ABC):
-    """Base of all trust regions.
-
-    Attributes:
-        dual_clip_ratio: largest ratio that a completion with A < 0 may reach (PPO's dual clip); above it the
-            token's gradient stops. Must lie above the upper bound. None: no limit.
-    """
-
-    dual_clip_ratio: float | None = None
-
-    level: ClassVar[str] = "token"
-    """"token": c is clipped before the mean. "sequence": the mean itself is clipped."""
-    needs: ClassVar[tuple[str, ...]] = ()
-    """Fields of BatchContext without which the bounds are not defined."""
-
-    @abstractmethod
-    def bounds(self, batch: BatchContext) -> tuple[Bound, Bound]:
-        """(d, u) in nats: the log ratio is free within [−d, u]."""
-
-    def describe(self) -> str:
-        """One line for a plan: the name and every bound with its unit."""
-        values = ", ".join(
-            f"{f.name}={getattr(self, f.name)}" for f in fields(self) if getattr(self, f.name) is not None
-        )
-        return f"{type(self).__name__}({values})"
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value is not None and not (isinstance(value, int | float) and math.isfinite(value)):
-                raise ValueError(f"{type(self).__name__}.{field.name} must be a finite number, got {value!r}.")
-        if self.dual_clip_ratio is not None and self.dual_clip_ratio <= 1.0:
-            raise ValueError(
-                f"`dual_clip_ratio` is the largest ratio allowed where A < 0 and must exceed 1, got "
-                f"{self.dual_clip_ratio}. PPO's usual value is 3."
-            )
+from pmpo.objective.region import Bound, Clipped, TrustRegion
 
 
 @dataclass(frozen=True)
@@ -106,6 +66,9 @@ class FeedbackAdaptiveClip(TrustRegion):
     """Ratio clip whose upper bound follows the rewards (FAC of APMPO).
 
     ε_high = ratio_high_min + (ratio_high_max − ratio_high_min)·tanh(μ_R/(σ_R + std_floor)); ε_low is fixed.
+    ε_high never leaves [ratio_high_min, ratio_high_max]: a mean reward below 0, where tanh is negative, and one that
+    is NaN (no completion was scored, or σ_R is not known) count as 0, the narrowest bound. Rewards that all agree
+    on a positive number (σ_R = 0) give the widest.
     """
 
     ratio_low: float = 0.2
@@ -116,10 +79,9 @@ class FeedbackAdaptiveClip(TrustRegion):
 
     def bounds(self, batch: BatchContext) -> tuple[Bound, Bound]:
         mean, std = exact_scalar(batch.reward_mean), exact_scalar(batch.reward_std)
-        span = self.ratio_high_max - self.ratio_high_min
-        return -math.log1p(-self.ratio_low), torch.log1p(
-            self.ratio_high_min + span * torch.tanh(mean / (std + self.std_floor))
-        )
+        share = torch.tanh(mean / (std + self.std_floor)).nan_to_num(nan=0.0)
+        high = self.ratio_high_min + (self.ratio_high_max - self.ratio_high_min) * share
+        return -math.log1p(-self.ratio_low), torch.log1p(high.clamp(self.ratio_high_min, self.ratio_high_max))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -129,11 +91,96 @@ class FeedbackAdaptiveClip(TrustRegion):
                 f"`ratio_high_max` ({self.ratio_high_max}) is below `ratio_high_min` ({self.ratio_high_min}): "
                 "swap them. APMPO uses 0.2 and 0.4."
             )
+        if self.std_floor < 0.0:
+            raise ValueError(
+                f"`std_floor` is added to a standard deviation and must not be negative, got {self.std_floor}."
+            )
+
+
+@dataclass(frozen=True)
+class TwoSidedClip(LogRatioClip):
+    """c = clip(l, −d, u) whatever the sign of A: a token outside gets no gradient, also where it should come back."""
+
+    def apply(self, log_ratios_BT: Tensor, advantages_B: Tensor, batch: BatchContext) -> Clipped:
+        down, up = self.bounds_like(log_ratios_BT, batch)
+        outside_BT = (log_ratios_BT > up) | (log_ratios_BT < -down)
+        bounded_BT = log_ratios_BT.detach().clamp(-down, up)
+        clipped_BT = torch.where(outside_BT, bounded_BT, log_ratios_BT)
+        return Clipped(clipped_BT, outside_BT & (advantages_B != 0).unsqueeze(1), outside_BT)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _refuse_dual_clip(self, "already stops the gradient above log_ratio_high where A < 0")
+
+
+@dataclass(frozen=True)
+class PassThroughClip(TrustRegion):
+    """CISPO: c = sg(min(l, log ratio_max)) + l − sg(l), for both signs of A: the ratio is capped, no gradient stops.
+
+    At p = 1 a token's gradient is −A·min(r, ratio_max)/n. `ratio_max` is the largest ratio itself, not a distance
+    from 1 (TRL's epsilon_high of loss_type cispo; ScaleRL recommends 5); there is no lower bound.
+    Source: arXiv 2506.13585 eq. 4 and 5, with the lower bound off as there; 2510.13786.
+    """
+
+    ratio_max: float = 5.0
+
+    def bounds(self, batch: BatchContext) -> tuple[Bound, Bound]:
+        return math.inf, math.log(self.ratio_max)
+
+    def apply(self, log_ratios_BT: Tensor, advantages_B: Tensor, batch: BatchContext) -> Clipped:
+        _, up = self.bounds_like(log_ratios_BT, batch)
+        above_BT = log_ratios_BT > up
+        passed_BT = up + (log_ratios_BT - log_ratios_BT.detach())  # the value of u with the gradient of l
+        clipped_BT = torch.where(above_BT, passed_BT, log_ratios_BT)
+        return Clipped(clipped_BT, above_BT & (advantages_B != 0).unsqueeze(1), above_BT)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.ratio_max < 1.0:
+            raise ValueError(
+                f"`ratio_max` is the largest ratio itself and must be at least 1, got {self.ratio_max}. For CISPO "
+                "write 5; a distance from 1 belongs to ratio_high of RatioClip."
+            )
+        _refuse_dual_clip(self, "already caps the ratio for both signs of A")
+
+
+@dataclass(frozen=True)
+class SoftGate(TrustRegion):
+    """SAPO: c = log((4/τ)·sigmoid(τ(r − 1))), τ = temperature_pos where A > 0, else temperature_neg.
+
+    At p = 1 a token's gradient is −A·4σ(1 − σ)·r/n with σ = sigmoid(τ(r − 1)): GRPO's at r = 1, fading on both sides.
+    Nothing is clipped, so the clip fraction is 0. At r = 1 the value of M is 2/τ, not 1.
+    Source: arXiv 2511.20347.
+    """
+
+    temperature_pos: float = 1.0
+    temperature_neg: float = 1.05
+    has_bounds: ClassVar[bool] = False
+
+    def bounds(self, batch: BatchContext) -> tuple[Bound, Bound]:
+        return math.inf, math.inf
+
+    def apply(self, log_ratios_BT: Tensor, advantages_B: Tensor, batch: BatchContext) -> Clipped:
+        advantages_B1 = advantages_B.unsqueeze(1).to(log_ratios_BT)
+        positive_B1 = torch.full_like(advantages_B1, self.temperature_pos)
+        tau_B1 = torch.where(advantages_B1 > 0, positive_B1, self.temperature_neg)
+        gated_BT = torch.nn.functional.logsigmoid(tau_B1 * torch.expm1(log_ratios_BT)) + math.log(4.0) - tau_B1.log()
+        untouched_BT = torch.zeros_like(log_ratios_BT, dtype=torch.bool)
+        return Clipped(gated_BT, untouched_BT, untouched_BT)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("temperature_pos", "temperature_neg"):
+            if getattr(self, name) <= 0.0:
+                raise ValueError(f"`{name}` must be positive, got {getattr(self, name)}. SAPO uses 1.0 and 1.05.")
+        _refuse_dual_clip(self, "already lets the gradient fade where the ratio grows")
 
 
 @dataclass(frozen=True)
 class NoClip(TrustRegion):
     """c = l, for ablations."""
+
+    has_bounds: ClassVar[bool] = False
 
     def bounds(self, batch: BatchContext) -> tuple[Bound, Bound]:
         return math.inf, math.inf
@@ -142,45 +189,21 @@ class NoClip(TrustRegion):
 TRUST_REGIONS: dict[str, type[TrustRegion]] = {
     "ratio": RatioClip,
     "log_ratio": LogRatioClip,
+    "two_sided_log_ratio": TwoSidedClip,
     "sequence_ratio": SequenceRatioClip,
     "feedback_adaptive": FeedbackAdaptiveClip,
+    "pass_through": PassThroughClip,
+    "soft_gate": SoftGate,
     "none": NoClip,
 }
 
 
-@dataclass(frozen=True)
-class Clipped:
-    """What a trust region makes of log ratios.
-
-    Attributes:
-        log_ratios_BT: c, nats, differentiable in l; gradient 0 exactly on changed tokens.
-        changed_BT: bool, tokens that the sign-aware clip changed (the one-sided reading of the clip fraction).
-        outside_BT: bool, tokens outside the range whatever the sign of A (the two-sided reading).
-    """
-
-    log_ratios_BT: Tensor
-    changed_BT: Tensor
-    outside_BT: Tensor
-
-
-def clip_tokens(log_ratios_BT: Tensor, advantages_B: Tensor, region: TrustRegion, batch: BatchContext) -> Clipped:
-    """Apply a trust region to log ratios [B, T] (or to a completion's log mean as [B, 1]).
-
-    where() rather than minimum(): at a tie minimum() would halve the gradient of a token that is not clipped.
-    """
-    down, up = (exact_scalar(bound).to(log_ratios_BT) for bound in region.bounds(batch))
-    positive_B1 = (advantages_B > 0).unsqueeze(1)
-    negative_B1 = (advantages_B < 0).unsqueeze(1)
-    above_BT, below_BT = log_ratios_BT > up, log_ratios_BT < -down
-    clipped_BT = torch.where(positive_B1 & above_BT, up, log_ratios_BT)
-    clipped_BT = torch.where(negative_B1 & below_BT, -down, clipped_BT)
-    changed_BT = (positive_B1 & above_BT) | (negative_B1 & below_BT)
+def _refuse_dual_clip(region: TrustRegion, reason: str) -> None:
     if region.dual_clip_ratio is not None:
-        cap = math.log(region.dual_clip_ratio)
-        capped_BT = negative_B1 & (log_ratios_BT > cap)
-        clipped_BT = torch.where(capped_BT, cap, clipped_BT)
-        changed_BT = changed_BT | capped_BT
-    return Clipped(clipped_BT, changed_BT, above_BT | below_BT)
+        raise ValueError(
+            f"`dual_clip_ratio`={region.dual_clip_ratio} has no meaning for {type(region).__name__}, which {reason}: "
+            "remove it."
+        )
 
 
 def _check_ratio_bounds(low: float, high: float) -> None:
