@@ -20,7 +20,7 @@ def other_reward(completions, **kwargs):
 
 
 ASSIGNED = [
-    ("grpo", {"epsilon": 0.3}, {"trust_region": pmpo.RatioClip(None, 0.3, 0.3)}),
+    ("grpo", {"epsilon": 0.3}, {"trust_region": pmpo.RatioClip(0.3, 0.3)}),
     ("grpo", {"objective": "dr_grpo"}, None),
     ("grpo", {"objective": "apmpo", "beta": 0.0}, {"kl_coef": 0.0}),
     ("dr_grpo", {"scale_rewards": "group"}, {"advantage": "grpo", "max_completion_length": 6}),

@@ -3,6 +3,7 @@
 import warnings
 
 import pytest
+import torch
 from trl import GRPOConfig, GRPOTrainer
 
 import pmpo
@@ -31,6 +32,24 @@ def test_a_loss_of_trls_is_computed_as_trl_computes_it(loss_type, level):
     options = both(inputs, **named, epsilon=0.05, epsilon_high=0.1, delta=1.2)
     assert_same(*options)
     assert abs(defaults[0][0] - options[0][0]) > 1e-5, "the options must have an effect"
+
+
+def test_sapo_is_computed_as_trl_computes_it():
+    inputs = loss_inputs(spread=0.8)
+    defaults = both(inputs, loss_type="sapo")
+    assert_same(*defaults)
+    options = both(inputs, loss_type="sapo", sapo_temperature_pos=2.0, sapo_temperature_neg=3.0)
+    assert_same(*options)
+    assert abs(defaults[0][0] - options[0][0]) > 1e-5
+
+
+def test_cispo_has_trls_gradient():
+    """TRL's value is sg(r)·A·log pi, whose gradient is that of the family's A·r; the cap is epsilon_high itself."""
+    inputs = loss_inputs(spread=0.8)
+    own, trls = both(inputs, loss_type="cispo", epsilon_high=1.1)
+    assert torch.allclose(own[1], trls[1], atol=1e-6, rtol=1e-5)
+    uncapped, _ = both(inputs, loss_type="cispo", epsilon_high=100.0)
+    assert not torch.allclose(own[1], uncapped[1], atol=1e-5), "the cap must have an effect"
 
 
 def test_a_level_alone_is_trls_default_loss_at_that_level():
@@ -94,6 +113,11 @@ def test_parts_of_ours_change_a_loss_of_trls():
         ({"objective": "gspo", "importance_sampling_level": "token"}, "contradicts the trust region SequenceRatioClip"),
         ({"loss_type": "gmpo", "importance_sampling_level": "sequence"}, "which works on the token"),
         ({"loss_type": "vespo"}, "no member of the family: it weighs tokens by the product.*`objective`='gspo'"),
+        ({"loss_type": "sapo", "importance_sampling_level": "sequence"}, "its map is applied to tokens"),
+        ({"loss_type": "cispo", "epsilon": 0.2}, "PassThroughClip, which takes epsilon_high: remove it"),
+        ({"loss_type": "cispo", "epsilon_high": 0.28}, "must be at least 1"),
+        ({"loss_type": "sapo", "delta": 2.0}, "no meaning for SoftGate"),
+        ({"loss_type": "grpo", "sapo_temperature_pos": 2.0}, "no meaning for the trust region RatioClip"),
         ({"loss_type": "dppo"}, "no member of the family"),
         ({"loss_type": "dappo"}, "did you mean 'dapo'"),
         ({"importance_sampling_level": "sequences"}, "did you mean 'sequence'"),

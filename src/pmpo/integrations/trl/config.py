@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import copy
 import warnings
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from transformers.utils import is_torch_tf32_available
 from trl import GRPOConfig
 
+from pmpo.integrations.trl import config_checks as checks
 from pmpo.integrations.trl import trl_losses
 from pmpo.integrations.trl.filled import filled, plain, said
 from pmpo.integrations.trl.resolve import DEFAULT_OBJECTIVE, SCALE_REWARDS, resolve_objective
-from pmpo.objective.naming import unknown_name
 from pmpo.objective.presets import Objective
 
 UPDATES_PER_GENERATION = 8
@@ -29,10 +29,10 @@ class PMPOConfig(GRPOConfig):
     """Configuration of `PMPOTrainer`.
 
     Every parameter of TRL's `GRPOConfig` keeps its meaning, except that `epsilon`, `epsilon_high`, `delta`, `beta`,
-    `use_bias_correction_kl` and `scale_rewards` default to None, "as the objective has it", and that `vespo_*`, which
-    belong to a loss outside the family, are refused. `loss_type` and `importance_sampling_level` choose the member of
-    the family that TRL computes for them, with a warning (docs/decisions/0008). One generation batch feeds 8 optimiser
-    steps unless `steps_per_generation` or `generation_batch_size` is given.
+    `sapo_temperature_*`, `use_bias_correction_kl` and `scale_rewards` default to None, "as the objective has it", and
+    that `vespo_*`, which belong to a loss outside the family, are refused. `loss_type` and `importance_sampling_level`
+    choose the member of the family that TRL computes for them, with a warning (docs/decisions/0008). One generation
+    batch feeds 8 optimiser steps unless `steps_per_generation` or `generation_batch_size` is given.
 
     What is not given is filled in (`objective`, `beta`, `scale_rewards`, `steps_per_generation`,
     `generation_batch_size`, `on_nonfinite`), and filled in anew whenever the configuration is copied with changes
@@ -43,13 +43,15 @@ class PMPOConfig(GRPOConfig):
     """
 
     objective: str | None = _option(
-        None, "Objective: grpo, dr_grpo, dapo, gspo, gmpo, pmpo, apmpo, holderpo. Default: pmpo."
+        None, "Objective: grpo, dr_grpo, dapo, gspo, gmpo, pmpo, apmpo, holderpo, cispo, sapo. Default: pmpo."
     )
     exponent: str | None = _option(
         None, "Exponent p: a number, or a rule: clip_aware_ess, reward_annealed, scheduled. Default: the objective's."
     )
     trust_region: str | None = _option(
-        None, "ratio, log_ratio, sequence_ratio, feedback_adaptive or none. Default: the objective's."
+        None,
+        "ratio, log_ratio, two_sided_log_ratio, sequence_ratio, feedback_adaptive, pass_through, soft_gate or none. "
+        "Default: the objective's.",
     )
     sequence_weight: str | None = _option(
         None, "Weight of a completion: sequence (1/N), token (n/Σn), constant (n/(N·max_completion_length))."
@@ -58,7 +60,10 @@ class PMPOConfig(GRPOConfig):
     log_ratio_low: float | None = _option(None, "Lower bound of a log_ratio trust region, in nats (0.4).")
     log_ratio_high: float | None = _option(None, "Upper bound, in nats. Default: log_ratio_low.")
     epsilon: float | None = _option(None, "Lower bound of a ratio trust region: ratios above 1 - epsilon.")
-    epsilon_high: float | None = _option(None, "Upper bound: ratios below 1 + epsilon_high. Default: epsilon.")
+    epsilon_high: float | None = _option(
+        None,
+        "Upper bound: ratios below 1 + epsilon_high (default: epsilon); of pass_through (CISPO) the largest ratio (5).",
+    )
     epsilon_high_max: float | None = _option(None, "Widest upper bound of the feedback_adaptive trust region (0.4).")
     delta: float | None = _option(None, "Dual clip: the largest ratio a token may reach where the advantage is < 0.")
     clip_reading: str | None = _option(None, "Clip fraction that drives clip_aware_ess: one_sided or two_sided.")
@@ -95,18 +100,23 @@ class PMPOConfig(GRPOConfig):
     )
     beta: float | None = _option(None, "KL coefficient towards the reference model. Default: the objective's.")
     scale_rewards: str | None = _option(None, "TRL's spelling of `advantage`: group, none or batch.")
+    sapo_temperature_pos: float | None = _option(
+        None, "soft_gate (SAPO): temperature where the advantage is > 0 (1.0)."
+    )
+    sapo_temperature_neg: float | None = _option(None, "soft_gate: temperature where it is not (1.05).")
     use_bias_correction_kl: bool | None = _option(
         None, "Multiply the KL of a token by its importance ratio. Default: the objective's (false)."
     )
     loss_type: str | None = _option(
-        None, "TRL's name of a loss: chooses the objective that TRL computes for it (grpo, dr_grpo, dapo, bnpo, luspo)."
+        None,
+        "TRL's name of a loss, for the objective that TRL computes: grpo, dr_grpo, dapo, bnpo, luspo, cispo, sapo.",
     )
     importance_sampling_level: str | None = _option(
         None, "TRL's word for where the ratio is taken: token, or sequence (GSPO)."
     )
 
     def __post_init__(self) -> None:
-        self._check_values()
+        checks.check_values(self)
         self._settle_objective()
         steps, whole = said(self.steps_per_generation), said(self.generation_batch_size)
         # TRL derives one of the two from the other, and refuses to be given both.
@@ -145,7 +155,7 @@ class PMPOConfig(GRPOConfig):
 
         Raises: ValueError as construction does.
         """
-        self._check_values()
+        checks.check_values(self)
         self._settle_objective()
         self._settle_rounds()
 
@@ -180,8 +190,8 @@ class PMPOConfig(GRPOConfig):
             self.scale_rewards = filled(SCALE_REWARDS[resolved.advantage])
         if said(self.on_nonfinite) is None:
             self.on_nonfinite = filled("raise" if self.fp16 or self.deepspeed else "skip")
-        self._check_aggregation(resolved)
-        self._check_skip()
+        checks.check_aggregation(self, resolved)
+        checks.check_skip(self)
         sentence = trl_losses.announcement(self, resolved)
         if sentence is not None and sentence != self.__dict__.get("_announced"):
             self._announced = sentence
@@ -196,70 +206,10 @@ class PMPOConfig(GRPOConfig):
         """`steps_per_generation` and `generation_batch_size`: one follows from the other, or both from neither."""
         steps, whole = said(self.steps_per_generation), said(self.generation_batch_size)
         micro_batch = self.per_device_train_batch_size * self.world_size
-        if whole is not None and whole % micro_batch:
-            raise ValueError(
-                f"generation_batch_size ({whole}) must be a multiple of the {micro_batch} completions of one forward "
-                f"pass over all processes."
-            )
-        if steps is not None and whole is not None and whole != micro_batch * steps:
-            raise ValueError(
-                f"generation_batch_size={whole} and steps_per_generation={steps} contradict each other "
-                f"({micro_batch} completions x {steps} = {micro_batch * steps}): give one, and None for the other."
-            )
+        checks.check_round(steps, whole, micro_batch)
         if steps is None:
             self.steps_per_generation = filled(self._steps() if whole is None else whole // micro_batch)
         if whole is None:
             self.generation_batch_size = filled(micro_batch * self.steps_per_generation)
-        if self.generation_batch_size % self.num_generations:
-            raise ValueError(
-                f"generation_batch_size ({self.generation_batch_size}) must be divisible by num_generations "
-                f"({self.num_generations})."
-            )
-        self._check_token_counts()
-
-    def _check_values(self) -> None:
-        if said(self.on_nonfinite) not in (None, "raise", "skip"):
-            raise ValueError(unknown_name("on_nonfinite", self.on_nonfinite, ("raise", "skip")))
-        if self.max_nonfinite_steps < 1:
-            raise ValueError(f"max_nonfinite_steps is {self.max_nonfinite_steps}; write a number of at least 1.")
-        if not 0.0 <= self.max_failed_rewards <= 1.0:
-            raise ValueError(f"max_failed_rewards is {self.max_failed_rewards}; write a share, 0..1.")
-        if self.reward_timeout is not None and not self.reward_timeout > 0.0:
-            raise ValueError(f"reward_timeout is {self.reward_timeout}; write seconds, more than 0, or leave it out.")
-        if self.on_save_error not in ("stop", "continue"):
-            raise ValueError(unknown_name("on_save_error", self.on_save_error, ("stop", "continue")))
-        for option in fields(self):
-            if option.name.startswith("vespo_") and option.default is not MISSING:
-                value = getattr(self, option.name)
-                if value != option.default:
-                    raise ValueError(f"`{option.name}`={value} belongs to a loss outside the family: remove it.")
-
-    def _check_aggregation(self, resolved: Objective) -> None:
-        """TRL scales each reward function by its group when it normalises them apart, whatever the advantage."""
-        if self.multi_objective_aggregation == "normalize_then_sum" and resolved.advantage != "grpo":
-            raise ValueError(
-                f"multi_objective_aggregation='normalize_then_sum' scales each reward function by the standard "
-                f"deviation of its group, and the advantage {resolved.advantage!r} does not: write advantage: grpo, or "
-                f"multi_objective_aggregation: sum_then_normalize."
-            )
-
-    def _check_token_counts(self) -> None:
-        """The token weight needs Σ n_j of the optimiser step, which must lie inside one generation batch."""
-        generate_every = self.steps_per_generation * self.num_iterations
-        if generate_every % self.gradient_accumulation_steps == 0:
-            return
-        if self.resolved_objective.sequence_weight == "token":
-            raise ValueError(
-                f"sequence_weight 'token' divides by the tokens of the whole optimiser step, and "
-                f"gradient_accumulation_steps={self.gradient_accumulation_steps} spreads a step over several "
-                f"generations (steps_per_generation x num_iterations = {generate_every}): make it a divisor of "
-                f"{generate_every}."
-            )
-
-    def _check_skip(self) -> None:
-        if self.on_nonfinite == "skip" and (self.fp16 or self.deepspeed):
-            host = "fp16's gradient scaler" if self.fp16 else "DeepSpeed"
-            raise ValueError(
-                f"on_nonfinite='skip' cannot drop a step that {host} takes itself: write on_nonfinite='raise'"
-                + (" or train in bf16." if self.fp16 else ".")
-            )
+        checks.check_groups(self)
+        checks.check_token_counts(self, self.resolved_objective)

@@ -11,23 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from pmpo.integrations.trl import trl_losses
 from pmpo.integrations.trl.filled import said
-from pmpo.objective.exponents import (
-    ClipAwareESS,
-    LinearMap,
-    PowerMap,
-    RampMap,
-    RewardAnnealed,
-    ScheduledExponent,
-)
+from pmpo.objective.exponents import ClipAwareESS, LinearMap, PowerMap, RampMap, RewardAnnealed, ScheduledExponent
 from pmpo.objective.naming import unknown_name
 from pmpo.objective.presets import Objective, exponent_rule, objective, trust_region
-from pmpo.objective.trust_region import (
-    FeedbackAdaptiveClip,
-    LogRatioClip,
-    RatioClip,
-    SequenceRatioClip,
-    TrustRegion,
-)
+from pmpo.objective.region import TrustRegion
+from pmpo.objective.trust_region import LogRatioClip
 
 if TYPE_CHECKING:
     from pmpo.integrations.trl.config import PMPOConfig
@@ -39,24 +27,24 @@ SCALE_REWARDS = {"grpo": "group", "dr_grpo": "none", "batch": "batch", "rloo": "
 
 _ADVANTAGES = {"group": "grpo", "none": "dr_grpo", "batch": "batch", True: "grpo", False: "dr_grpo"}
 
-_REGION_FIELDS: dict[str, dict[type, str]] = {
-    "epsilon": {RatioClip: "ratio_low", SequenceRatioClip: "ratio_low", FeedbackAdaptiveClip: "ratio_low"},
-    "epsilon_high": {
-        RatioClip: "ratio_high",
-        SequenceRatioClip: "ratio_high",
-        FeedbackAdaptiveClip: "ratio_high_min",
-    },
-    "epsilon_high_max": {FeedbackAdaptiveClip: "ratio_high_max"},
-    "log_ratio_low": {LogRatioClip: "log_ratio_low"},
-    "log_ratio_high": {LogRatioClip: "log_ratio_high"},
+_REGION_FIELDS = {
+    "epsilon": ("ratio_low",),
+    "epsilon_high": ("ratio_high", "ratio_high_min", "ratio_max"),
+    "epsilon_high_max": ("ratio_high_max",),
+    "log_ratio_low": ("log_ratio_low",),
+    "log_ratio_high": ("log_ratio_high",),
+    "sapo_temperature_pos": ("temperature_pos",),
+    "sapo_temperature_neg": ("temperature_neg",),
 }
-_EXPONENT_FIELDS: dict[str, dict[type, str]] = {
-    "clip_reading": {ClipAwareESS: "reading"},
-    "ess_over": {ClipAwareESS: "over"},
-    "reward_gamma": {RewardAnnealed: "gamma"},
-    "exponent_start": {ScheduledExponent: "start"},
-    "exponent_end": {ScheduledExponent: "end"},
-    "exponent_schedule": {ScheduledExponent: "shape"},
+"""What each field is called in a trust region: the first of these attributes that the region has."""
+
+_EXPONENT_FIELDS = {
+    "clip_reading": (ClipAwareESS, "reading"),
+    "ess_over": (ClipAwareESS, "over"),
+    "reward_gamma": (RewardAnnealed, "gamma"),
+    "exponent_start": (ScheduledExponent, "start"),
+    "exponent_end": (ScheduledExponent, "end"),
+    "exponent_schedule": (ScheduledExponent, "shape"),
 }
 _ESS_MAPS = {
     "linear": (None, LinearMap),
@@ -117,7 +105,15 @@ def _longest(args: PMPOConfig) -> int:
 
 
 def _region(args: PMPOConfig, region: TrustRegion) -> TrustRegion:
-    changes = _options(args, _REGION_FIELDS, region, _wrong_bound)
+    changes: dict[str, Any] = {}
+    for field, attributes in _REGION_FIELDS.items():
+        value = getattr(args, field)
+        if value is None:
+            continue
+        attribute = next((name for name in attributes if hasattr(region, name)), None)
+        if attribute is None:
+            raise ValueError(_wrong_bound(field, value, region))
+        changes[attribute] = value
     # As in TRL: an upper bound that is not given follows the lower one.
     for low, high in (("ratio_low", "ratio_high"), ("log_ratio_low", "log_ratio_high")):
         if low in changes and hasattr(region, high):
@@ -125,27 +121,6 @@ def _region(args: PMPOConfig, region: TrustRegion) -> TrustRegion:
     if args.delta is not None:
         changes["dual_clip_ratio"] = args.delta
     return replace(region, **changes)
-
-
-def _exponent(args: PMPOConfig, rule: Any) -> Any:
-    changes = _options(args, _EXPONENT_FIELDS, rule, _wrong_rule)
-    target = _ess_target(args, rule)
-    if target is not None:
-        changes["target"] = target
-    return replace(rule, **changes) if changes else rule
-
-
-def _options(args: PMPOConfig, table: dict[str, dict[type, str]], part: Any, refusal: Any) -> dict[str, Any]:
-    """{attribute of `part`: value} of the fields that are given; one that `part` does not have is refused."""
-    changes = {}
-    for field, by_class in table.items():
-        value = getattr(args, field)
-        if value is None:
-            continue
-        if type(part) not in by_class:
-            raise ValueError(refusal(field, value, part))
-        changes[by_class[type(part)]] = value
-    return changes
 
 
 def _wrong_bound(field: str, value: float, region: TrustRegion) -> str:
@@ -160,12 +135,30 @@ def _wrong_bound(field: str, value: float, region: TrustRegion) -> str:
             f"`{field}`={value} is a ratio bound (distance from ratio 1), but the trust region {kind} takes bounds "
             f"in nats. Write log_ratio_low and log_ratio_high (GMPO and PMPO: 0.4), or trust_region: ratio."
         )
-    return f"`{field}`={value} has no meaning for the trust region {kind}: remove it."
+    has = [name for name, attributes in _REGION_FIELDS.items() if any(hasattr(region, a) for a in attributes)]
+    takes = f"which takes {' and '.join(has)}" if has else "which takes no bounds"
+    return f"`{field}`={value} has no meaning for the trust region {kind}, {takes}: remove it."
 
 
-def _wrong_rule(field: str, value: Any, rule: Any) -> str:
-    needed = next(iter(_EXPONENT_FIELDS.get(field, {ClipAwareESS: ""}))).__name__
-    return f"`{field}`={value!r} belongs to the exponent rule {needed}, but the objective uses {rule!r}: remove it."
+def _exponent(args: PMPOConfig, rule: Any) -> Any:
+    changes: dict[str, Any] = {}
+    for field, (kind, attribute) in _EXPONENT_FIELDS.items():
+        value = getattr(args, field)
+        if value is None:
+            continue
+        if not isinstance(rule, kind):
+            raise ValueError(_wrong_rule(field, value, kind, rule))
+        changes[attribute] = value
+    target = _ess_target(args, rule)
+    if target is not None:
+        changes["target"] = target
+    return replace(rule, **changes) if changes else rule
+
+
+def _wrong_rule(field: str, value: Any, kind: type, rule: Any) -> str:
+    return (
+        f"`{field}`={value!r} belongs to the exponent rule {kind.__name__}, but the objective uses {rule!r}: remove it."
+    )
 
 
 def _ess_target(args: PMPOConfig, rule: Any) -> Any:
@@ -175,7 +168,7 @@ def _ess_target(args: PMPOConfig, rule: Any) -> Any:
         return None
     if not isinstance(rule, ClipAwareESS):
         field = "ess_map" if args.ess_map is not None else sorted(given)[0]
-        raise ValueError(_wrong_rule(field, getattr(args, field), rule))
+        raise ValueError(_wrong_rule(field, getattr(args, field), ClipAwareESS, rule))
     name = args.ess_map if args.ess_map is not None else _map_of(sorted(given)[0])
     if name not in _ESS_MAPS:
         raise ValueError(unknown_name("ess_map", name, _ESS_MAPS))

@@ -7,14 +7,15 @@ docs/decisions/0008.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pmpo.integrations.trl.filled import said
 from pmpo.objective.exponents import FixedExponent
 from pmpo.objective.naming import unknown_name
 from pmpo.objective.presets import OBJECTIVES, Objective
-from pmpo.objective.trust_region import RatioClip, SequenceRatioClip
+from pmpo.objective.region import TrustRegion
+from pmpo.objective.trust_region import PassThroughClip, RatioClip, SequenceRatioClip, SoftGate
 
 if TYPE_CHECKING:
     from pmpo.integrations.trl.config import PMPOConfig
@@ -26,22 +27,26 @@ TRL_DEFAULT = "dapo"
 
 @dataclass(frozen=True)
 class _Loss:
-    """What one of TRL's clipped losses is in the family.
+    """What one of TRL's losses is in the family.
 
     Attributes:
         name: the preset whose weight it has, at token level; at sequence level it is gspo with that weight.
         weight: of a completion.
         length: L_max of the constant weight; None: the configuration's max_completion_length.
+        region: at token level.
+        at_sequence: whether TRL's sequence level is a member too.
         note: what differs from TRL, if anything does.
     """
 
     name: str
     weight: str
     length: int | None = None
+    region: TrustRegion = field(default_factory=RatioClip)
+    at_sequence: bool = True
     note: str = ""
 
 
-_CLIPPED = {
+_LOSSES = {
     "grpo": _Loss("grpo", "sequence"),
     "dapo": _Loss("dapo", "token"),
     "dr_grpo": _Loss("dr_grpo", "constant"),
@@ -53,6 +58,15 @@ _CLIPPED = {
         "here the tokens of the whole step are the divisor, which is the same where a step is one micro-batch of one "
         "process.",
     ),
+    "cispo": _Loss(
+        "cispo",
+        "token",
+        region=PassThroughClip(),
+        at_sequence=False,
+        note=" Without epsilon_high TRL caps every ratio at 0.2, below 1; here the cap is 5, as the paper of ScaleRL "
+        "has it.",
+    ),
+    "sapo": _Loss("sapo", "sequence", region=SoftGate(), at_sequence=False),
 }
 _OUTSIDE = {
     "vespo": ("gspo", "it weighs tokens by the product of a completion's ratios, which no power mean is"),
@@ -82,19 +96,24 @@ def _objective(loss_type: str, level: str) -> Objective:
             f"`loss_type`={loss_type!r} is no member of the family: {why}. Remove it; the nearest member is "
             f"`objective`={nearest!r}."
         )
-    if loss_type not in _CLIPPED:
+    if loss_type not in _LOSSES:
         if loss_type in OBJECTIVES:
             return OBJECTIVES[loss_type]
-        raise ValueError(unknown_name("loss_type", loss_type, dict.fromkeys((*_CLIPPED, *OBJECTIVES))))
-    loss = _CLIPPED[loss_type]
+        raise ValueError(unknown_name("loss_type", loss_type, dict.fromkeys((*_LOSSES, *OBJECTIVES))))
+    loss = _LOSSES[loss_type]
     shared = replace(
         OBJECTIVES[loss.name], advantage="grpo", sequence_weight=loss.weight, max_completion_length=loss.length
     )
     if level == "sequence":
+        if not loss.at_sequence:
+            raise ValueError(
+                f"`loss_type`={loss_type!r} with `importance_sampling_level`='sequence' is no member of the family: "
+                f"its map is applied to tokens. Write importance_sampling_level: token, or objective: gspo."
+            )
         # TRL's bias-corrected KL multiplies by the ratio of the sequence here, which is not the token's of the family.
         region = SequenceRatioClip(ratio_low=0.2, ratio_high=0.2)
         return replace(shared, name="gspo", trust_region=region, exponent=FixedExponent(0.0))
-    return replace(shared, trust_region=RatioClip(), kl_bias_correction=True)
+    return replace(shared, trust_region=loss.region, kl_bias_correction=True)
 
 
 def check_level(level: str | None, resolved: Objective) -> None:
@@ -114,7 +133,9 @@ def announcement(args: PMPOConfig, resolved: Objective) -> str | None:
         return None
     names = {name: getattr(args, name) for name in ("loss_type", "importance_sampling_level")}
     given = ", ".join(f"{name}={value!r}" for name, value in names.items() if value is not None)
-    note = _CLIPPED[args.loss_type].note if args.loss_type in _CLIPPED else ""
+    note = _LOSSES[args.loss_type].note if args.loss_type in _LOSSES else ""
+    if args.loss_type == "cispo" and args.epsilon_high is not None:
+        note = ""
     return (
         f"{given} is taken as the member of the family that TRL computes for it: {resolved.describe()}.{note} Writing "
         f"`objective` instead says the same in the family's own names."
