@@ -30,9 +30,11 @@ class InProcessGenerator:
     tokenizer: "PreTrainedTokenizerBase"
     batch_size: int = 64
 
-    def generate(self, prompts: Sequence[str], sampling: Sampling, seed: int) -> list[Completion]:
+    def generate(self, prompts: Sequence[str | list[int]], sampling: Sampling, seed: int) -> list[Completion]:
         """One completion per prompt, in their order.
 
+        Args:
+            prompts: texts, or the ids of prompts that are tokenized already.
         Raises: ValueError when the tokenizer has neither padding nor end-of-sequence token, or a number is out of
             range.
         """
@@ -46,7 +48,7 @@ class InProcessGenerator:
         return completions
 
     @torch.no_grad()
-    def _batch(self, prompts: list[str], sampling: Sampling) -> list[Completion]:
+    def _batch(self, prompts: list[str | list[int]], sampling: Sampling) -> list[Completion]:
         tokenizer = self.tokenizer
         end = self.model.generation_config.eos_token_id
         end = tokenizer.eos_token_id if end is None else end
@@ -56,7 +58,7 @@ class InProcessGenerator:
                 "The tokenizer has neither a padding nor an end-of-sequence token, so prompts cannot be batched; "
                 "set tokenizer.pad_token."
             )
-        encoded = [tokenizer(prompt)["input_ids"] for prompt in prompts]
+        encoded = [tokenizer(prompt)["input_ids"] if isinstance(prompt, str) else list(prompt) for prompt in prompts]
         width = max(map(len, encoded))
         device = self.model.device
         # Padded by hand: the tokenizer's own padding needs its padding token and side changed and put back.

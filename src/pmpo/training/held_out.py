@@ -13,9 +13,11 @@ from transformers import TrainerCallback
 from pmpo.evaluation.generation import Completion, Sampling
 from pmpo.evaluation.in_process import InProcessGenerator
 from pmpo.tasks.checked_reward import CheckedReward
+from pmpo.tasks.conversations import as_completion, is_conversation
 from pmpo.tasks.files import read_json_lines, write_json_lines
 from pmpo.tasks.graded_reward import GradedReward
 from pmpo.tasks.graders.verdict import STATUSES, UNDECIDED
+from pmpo.tasks.templates import chat_text
 from pmpo.tasks.tolerant_reward import TolerantReward
 
 if TYPE_CHECKING:
@@ -140,7 +142,9 @@ class HeldOutCallback(TrainerCallback):
         generator = InProcessGenerator(model, self.trainer.processing_class, settings.batch_size)
         sampling = Sampling(settings.max_new_tokens, settings.temperature)
         seed = settings.seed + self.trainer.accelerator.process_index
-        return generator.generate(self.problems.select(rows)["prompt"], sampling, seed)
+        # Tokenized by the trainer, which renders conversations: what is measured is asked as what is trained on.
+        prompts = self.trainer._tokenize_prompts(self.problems.select(rows)["prompt"][:])[0]
+        return generator.generate(prompts, sampling, seed)
 
     def _statuses(self, rows: list[int], completions: list[str]) -> list[str]:
         """A grader's own statuses; of any other reward function "correct", "wrong", and "error" for no reward."""
@@ -152,7 +156,7 @@ class HeldOutCallback(TrainerCallback):
         args = self.trainer.args
         rewards = TolerantReward(self.reward, args.max_failed_rewards, args.reward_timeout)(
             prompts=prompts,
-            completions=completions,
+            completions=[as_completion(text, prompt) for text, prompt in zip(completions, prompts, strict=True)],
             completion_ids=[tokenizer(text)["input_ids"] for text in completions],
             trainer_state=self.trainer.state,
             log_extra=lambda column, values: None,
@@ -167,9 +171,15 @@ class HeldOutCallback(TrainerCallback):
         self._samples = [row for row in self._samples if row["step"] == first and first != step]
         for row in range(min(self.settings.samples_to_keep, len(self.problems))):
             problem, (completion, status) = self.problems[row], by_row[row]
-            sample = {"step": step, "prompt": problem["prompt"], "completion": completion.text}
+            sample = {"step": step, "prompt": self._shown(problem["prompt"]), "completion": completion.text}
             self._samples.append({**sample, "answer": problem.get("answer"), "status": status})
         write_json_lines(self.folder / "samples.jsonl", self._samples)
+
+    def _shown(self, prompt: Any) -> str:
+        """The text that the model continues."""
+        if not is_conversation(prompt):
+            return str(prompt)
+        return chat_text(prompt, self.trainer.processing_class, self.trainer.chat_template_kwargs)
 
 
 def _summarise(step: int, graded: list[tuple[Completion, str]]) -> Measurement:
