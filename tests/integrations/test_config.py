@@ -57,6 +57,7 @@ def test_defaults_are_pmpo_with_eight_updates_per_generation():
         ({"scale_rewards": False}, pmpo.objective("pmpo", advantage="dr_grpo")),
         ({"advantage": "rloo"}, pmpo.objective("pmpo", advantage="rloo")),
         ({"beta": 0.1}, pmpo.objective("pmpo", kl_coef=0.1)),
+        ({"objective": "grpo", "epsilon": 10.0}, pmpo.objective("grpo", trust_region=pmpo.RatioClip(1.0, 10.0))),
         ({"objective": "cispo", "epsilon_high": 3.0}, pmpo.objective("cispo", trust_region=pmpo.PassThroughClip(3.0))),
         (
             {"objective": "sapo", "sapo_temperature_pos": 2.0, "sapo_temperature_neg": 3.0},
@@ -96,7 +97,7 @@ def test_every_field_changes_the_objective(changes, expected):
         ({"sequence_weight": "token", "gradient_accumulation_steps": 3}, "make it a divisor of 2"),
         ({"exponent": "clip_aware"}, "did you mean 'clip_aware_ess'"),
         ({"trust_region": "sequence_ratio"}, "reads the share of clipped tokens"),
-        ({"objective": "grpo", "epsilon": 1.2}, r"\[0, 1\)"),
+        ({"objective": "grpo", "epsilon": -0.2}, r"\[0, 1\]"),
     ],
     ids=lambda value: ",".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else "",
 )

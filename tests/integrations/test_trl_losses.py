@@ -34,6 +34,13 @@ def test_a_loss_of_trls_is_computed_as_trl_computes_it(loss_type, level):
     assert abs(defaults[0][0] - options[0][0]) > 1e-5, "the options must have an effect"
 
 
+def test_an_epsilon_above_1_is_no_lower_bound():
+    inputs = loss_inputs(spread=3.0)
+    own, trls = both(inputs, loss_type="grpo", epsilon=10.0)
+    assert_same(own, trls, tolerance=1e-5)
+    assert not torch.allclose(own[1], both(inputs, loss_type="grpo", epsilon=0.9, epsilon_high=10.0)[0][1], atol=1e-5)
+
+
 def test_sapo_is_computed_as_trl_computes_it():
     inputs = loss_inputs(spread=0.8)
     defaults = both(inputs, loss_type="sapo")

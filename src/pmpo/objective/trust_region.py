@@ -27,7 +27,7 @@ class RatioClip(TrustRegion):
     ratio_high: float = 0.2
 
     def bounds(self, batch: BatchContext) -> tuple[Bound, Bound]:
-        return -math.log1p(-self.ratio_low), math.log1p(self.ratio_high)
+        return _down(self.ratio_low), math.log1p(self.ratio_high)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -81,7 +81,7 @@ class FeedbackAdaptiveClip(TrustRegion):
         mean, std = exact_scalar(batch.reward_mean), exact_scalar(batch.reward_std)
         share = torch.tanh(mean / (std + self.std_floor)).nan_to_num(nan=0.0)
         high = self.ratio_high_min + (self.ratio_high_max - self.ratio_high_min) * share
-        return -math.log1p(-self.ratio_low), torch.log1p(high.clamp(self.ratio_high_min, self.ratio_high_max))
+        return _down(self.ratio_low), torch.log1p(high.clamp(self.ratio_high_min, self.ratio_high_max))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -206,10 +206,15 @@ def _refuse_dual_clip(region: TrustRegion, reason: str) -> None:
         )
 
 
+def _down(ratio_low: float) -> float:
+    """d of a ratio bound, nats: no ratio is below 1 − 1."""
+    return -math.log1p(-ratio_low) if ratio_low < 1.0 else math.inf
+
+
 def _check_ratio_bounds(low: float, high: float) -> None:
-    if not 0.0 <= low < 1.0:
+    if not 0.0 <= low <= 1.0:
         raise ValueError(
-            f"`ratio_low` is the ε of 1 − ε and must lie in [0, 1), got {low}. For a bound in nats use "
+            f"`ratio_low` is the ε of 1 − ε and must lie in [0, 1] (1: no lower bound), got {low}. For a bound in nats use "
             "LogRatioClip(log_ratio_low=...)."
         )
     if high < 0.0:

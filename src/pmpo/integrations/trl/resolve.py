@@ -118,6 +118,8 @@ def _region(args: PMPOConfig, region: TrustRegion) -> TrustRegion:
     for low, high in (("ratio_low", "ratio_high"), ("log_ratio_low", "log_ratio_high")):
         if low in changes and hasattr(region, high):
             changes.setdefault(high, changes[low])
+    if changes.get("ratio_low", 0.0) > 1.0:  # 1 - epsilon is below every ratio (DeepSeek-R1: epsilon 10)
+        changes["ratio_low"] = 1.0
     if args.delta is not None:
         changes["dual_clip_ratio"] = args.delta
     return replace(region, **changes)

@@ -120,7 +120,7 @@ def check_level(level: str | None, resolved: Objective) -> None:
     """Refuse an `importance_sampling_level` that is not the objective's: TRL's word for where the ratio is clipped."""
     own = resolved.trust_region.level
     if level is not None and level != own:
-        region = "sequence_ratio (GSPO's)" if level == "sequence" else "ratio or log_ratio"
+        region = "sequence_ratio (GSPO's)" if own == "token" else "ratio or log_ratio"
         raise ValueError(
             f"`importance_sampling_level`={level!r} contradicts the trust region {resolved.trust_region.describe()}, "
             f"which works on the {own}: remove it, or write trust_region: {region}."
