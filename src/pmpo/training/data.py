@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pmpo.integrations.trl.preflight import check_fit
+from pmpo.tasks.context import Context
 from pmpo.tasks.errors import InputError
 from pmpo.tasks.problems import HubUnreachableError, ProblemSource, load_problems, table
 from pmpo.tasks.registry import get_task
@@ -151,16 +152,16 @@ def render(dataset: "Dataset", run: RunArguments, tokenizer: Any, chat_template_
 
 
 def check_lengths(
-    dataset: "Dataset", rows: Sequence[int], tokenizer: Any, context: int | None, completion: int, source: str
+    dataset: "Dataset", rows: Sequence[int], tokenizer: Any, context: Context | None, completion: int, source: str
 ) -> int:
     """The longest prompt of the rendered data set, tokens.
 
     Args:
         rows: the rows' numbers in their source, for messages.
-        context: the model's, tokens; None checks nothing.
+        context: the model's; None checks nothing.
         completion: longest completion that may follow, tokens.
         source: name of the source, for messages.
-    Raises: InputError naming the row when a prompt, or prompt and completion, do not fit the context.
+    Raises: InputError naming the row as `check_fit`.
     """
     lengths = [len(ids) for ids in tokenizer(list(dataset["prompt"]))["input_ids"]]
     longest = max(lengths)

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainerState
 
 from pmpo.integrations.trl import PMPOTrainer, checkpoints
+from pmpo.integrations.trl.preflight import completion_after
 from pmpo.tasks.checked_reward import CheckedReward, try_reward
 from pmpo.tasks.errors import InputError
 from pmpo.tasks.graded_reward import GradedReward
@@ -128,7 +129,7 @@ def _rendered(
     parts: list[Any] = []
     longest = 0
     for dataset, rows, completion, name in (
-        (problems.train, problems.train_rows, args.max_completion_length or 1, run.data_name),
+        (problems.train, problems.train_rows, completion_after(0, args), run.data_name),
         (problems.held_out, problems.held_out_rows, _eval_length(settings), run.eval_dataset or run.data_name),
     ):
         if dataset is not None:
