@@ -64,8 +64,8 @@ class PMPOConfig(GRPOConfig):
     exponent_schedule: str | None = _option(None, "scheduled: linear, cosine or step.")
     on_nonfinite: str | None = _option(
         None,
-        "A NaN or infinite loss or gradient: skip the step and count it, or raise. Default: skip; raise with fp16 and "
-        "DeepSpeed, which take the step themselves.",
+        "A NaN or infinite loss or gradient: skip the step and count it, or raise. Default: skip; raise with "
+        "DeepSpeed, which takes the step itself. The overflows that fp16's gradient scaler answers are only counted.",
     )
     max_nonfinite_steps: int = _option(5, "Skipped steps in a row after which the run stops and shows the batch.")
     max_failed_rewards: float = _option(
@@ -76,6 +76,12 @@ class PMPOConfig(GRPOConfig):
         "Seconds that one call of a Python reward function may take before its completions count as failed; default: "
         "for ever. The function then runs in a thread, which is given up and not stopped; graders in processes, such "
         "as those of pmpo.tasks, have limits of their own and are not touched.",
+    )
+    generation_chunk_size: int | None = _option(
+        None,
+        "Completions of a text that a process generates at once with transformers' generate; 0: the whole round. "
+        "Default: what GRPOTrainer would, per_device_train_batch_size x gradient_accumulation_steps, or the whole "
+        "round where its size is given.",
     )
     on_save_error: str = _option(
         "stop", "A checkpoint that cannot be written (a full disk): stop the run, or continue without it."
@@ -96,7 +102,7 @@ class PMPOConfig(GRPOConfig):
         self._given = {name: getattr(self, name) for name in _DERIVED}
         self._refuse_other_losses()
         if self.on_nonfinite is None:
-            self.on_nonfinite = "raise" if self.fp16 or self.deepspeed else "skip"
+            self.on_nonfinite = "raise" if self.deepspeed else "skip"
         if self.on_nonfinite not in ("raise", "skip"):
             raise ValueError(unknown_name("on_nonfinite", self.on_nonfinite, ("raise", "skip")))
         if self.max_nonfinite_steps < 1:
@@ -107,8 +113,16 @@ class PMPOConfig(GRPOConfig):
             raise ValueError(f"reward_timeout is {self.reward_timeout}; write seconds, more than 0, or leave it out.")
         if self.on_save_error not in ("stop", "continue"):
             raise ValueError(unknown_name("on_save_error", self.on_save_error, ("stop", "continue")))
-        if self.generation_batch_size is None and self.steps_per_generation is None:
+        self._default_round = self.generation_batch_size is None and self.steps_per_generation is None
+        if self._default_round:
             self.steps_per_generation = UPDATES_PER_GENERATION * self.gradient_accumulation_steps
+        if self.generation_chunk_size is None:
+            once = self.per_device_train_batch_size * self.gradient_accumulation_steps
+            self.generation_chunk_size = once if self._default_round else 0
+        if self.generation_chunk_size < 0:
+            raise ValueError(
+                f"generation_chunk_size is {self.generation_chunk_size}; write completions, or 0 for the whole round."
+            )
         self._apply_objective()
         if self.tf32 is None and self.bf16 is not False and is_torch_tf32_available():
             # The float32 head of a 16-bit model: its inputs fit into TF32 exactly, its sums stay float32.
@@ -126,6 +140,32 @@ class PMPOConfig(GRPOConfig):
     def updates_per_generation(self) -> float:
         """Optimiser steps between two generations; 1 or less makes every ratio 1."""
         return self.steps_per_generation * self.num_iterations / self.gradient_accumulation_steps
+
+    def fit_round(self, problems: int) -> str | None:
+        """Make a round whose size was not given small enough for a data set, if a smaller one can be.
+
+        Args:
+            problems: rows of the training set.
+        Returns: a sentence when the round was changed.
+        """
+        step = self.per_device_train_batch_size * self.world_size * self.gradient_accumulation_steps
+        updates = self.steps_per_generation // self.gradient_accumulation_steps
+        fitting = [
+            n
+            for n in range(1, updates + 1)
+            if step * n % self.num_generations == 0 and step * n // self.num_generations <= problems
+        ]
+        if not self._default_round or not fitting or fitting[-1] == updates:
+            return None
+        wanted = self.generation_batch_size // self.num_generations
+        self.steps_per_generation = fitting[-1] * self.gradient_accumulation_steps
+        self.generation_batch_size = step * fitting[-1]
+        return (
+            f"A round of {updates} updates needs {wanted} different prompts, and there are {problems}: rounds have "
+            f"{fitting[-1]} update{'' if fitting[-1] == 1 else 's'} "
+            f"(steps_per_generation={self.steps_per_generation}, {self.generation_batch_size // self.num_generations} "
+            "prompts)."
+        )
 
     def with_objective(self, new: str | Objective) -> PMPOConfig:
         """A copy with another objective; what the old one had filled in is filled in anew."""
@@ -180,9 +220,7 @@ class PMPOConfig(GRPOConfig):
             )
 
     def _check_skip(self) -> None:
-        if self.on_nonfinite == "skip" and (self.fp16 or self.deepspeed):
-            host = "fp16's gradient scaler" if self.fp16 else "DeepSpeed"
+        if self.on_nonfinite == "skip" and self.deepspeed:
             raise ValueError(
-                f"on_nonfinite='skip' cannot drop a step that {host} takes itself: write on_nonfinite='raise'"
-                + (" or train in bf16." if self.fp16 else ".")
+                "on_nonfinite='skip' cannot drop a step that DeepSpeed takes itself: write on_nonfinite='raise'."
             )
