@@ -17,8 +17,8 @@ from pmpo.tasks.checked_reward import CheckedReward, try_reward
 from pmpo.tasks.errors import InputError
 from pmpo.tasks.graded_reward import GradedReward
 from pmpo.tasks.preflight import preflight
-from pmpo.tasks.rewards import GradingSettings, load_reward
 from pmpo.tasks.prompting import PromptSettings
+from pmpo.tasks.rewards import GradingSettings, load_reward
 from pmpo.training import data, model, prompts, run_folder, summary
 from pmpo.training.arguments import Settings
 from pmpo.training.batch_arithmetic import check_alignment, check_processes

@@ -104,6 +104,8 @@ class NonFiniteGuard(TrainerCallback):
             trainer.nonfinite_in_a_row = 0
             return
         if not skip:
+            if trainer.leave_to_scaler():
+                return
             trainer._offender = "every loss of the step was finite"
         if not finite and args.on_nonfinite == "raise":
             raise trainer.nonfinite_error("gradient", trainer._offender)

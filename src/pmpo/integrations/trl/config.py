@@ -78,8 +78,8 @@ class PMPOConfig(GRPOConfig):
     exponent_schedule: str | None = _option(None, "scheduled: linear, cosine or step.")
     on_nonfinite: str | None = _option(
         None,
-        "A NaN or infinite loss or gradient: skip the step and count it, or raise. Default: skip; raise with fp16 and "
-        "DeepSpeed, which take the step themselves.",
+        "A NaN or infinite loss or gradient: skip the step and count it, or raise. Default: skip; raise with "
+        "DeepSpeed, which takes the step itself. The overflows that fp16's gradient scaler answers are only counted.",
     )
     max_nonfinite_steps: int = _option(5, "Skipped steps in a row after which the run stops and shows the batch.")
     max_failed_rewards: float = _option(
@@ -90,6 +90,12 @@ class PMPOConfig(GRPOConfig):
         "Seconds that one call of a Python reward function may take before its completions count as failed; default: "
         "for ever. The function then runs in a thread, which is given up and not stopped; graders in processes, such "
         "as those of pmpo.tasks, have limits of their own and are not touched.",
+    )
+    generation_chunk_size: int | None = _option(
+        None,
+        "Completions of a text that a process generates at once with transformers' generate; 0: the whole round. "
+        "Default: what GRPOTrainer would, per_device_train_batch_size x gradient_accumulation_steps, or the whole "
+        "round where its size is given.",
     )
     on_save_error: str = _option(
         "stop", "A checkpoint that cannot be written (a full disk): stop the run, or continue without it."
@@ -141,6 +147,32 @@ class PMPOConfig(GRPOConfig):
         """Optimiser steps between two generations; 1 or less makes every ratio 1."""
         return self.steps_per_generation * self.num_iterations / self.gradient_accumulation_steps
 
+    def fit_round(self, problems: int) -> str | None:
+        """Make a round whose size was not given small enough for a data set, if a smaller one can be.
+
+        Args:
+            problems: rows of the training set.
+        Returns: a sentence when the round was changed.
+        """
+        step = self.per_device_train_batch_size * self.world_size * self.gradient_accumulation_steps
+        updates = self.steps_per_generation // self.gradient_accumulation_steps
+        fitting = [
+            n
+            for n in range(1, updates + 1)
+            if step * n % self.num_generations == 0 and step * n // self.num_generations <= problems
+        ]
+        if not self._has_default_round or not fitting or fitting[-1] == updates:
+            return None
+        wanted = self.generation_batch_size // self.num_generations
+        self.steps_per_generation = filled(fitting[-1] * self.gradient_accumulation_steps)
+        self.generation_batch_size = filled(step * fitting[-1])
+        return (
+            f"A round of {updates} updates needs {wanted} different prompts, and there are {problems}: rounds have "
+            f"{fitting[-1]} update{'' if fitting[-1] == 1 else 's'} "
+            f"(steps_per_generation={self.steps_per_generation}, {self.generation_batch_size // self.num_generations} "
+            "prompts)."
+        )
+
     def with_objective(self, new: str | Objective) -> PMPOConfig:
         """A copy with another objective; what the old one had filled in is filled in anew."""
         other = copy.copy(self)
@@ -189,7 +221,7 @@ class PMPOConfig(GRPOConfig):
         if said(self.scale_rewards) is None:
             self.scale_rewards = filled(SCALE_REWARDS[resolved.advantage])
         if said(self.on_nonfinite) is None:
-            self.on_nonfinite = filled("raise" if self.fp16 or self.deepspeed else "skip")
+            self.on_nonfinite = filled("raise" if self.deepspeed else "skip")
         checks.check_aggregation(self, resolved)
         checks.check_skip(self)
         sentence = trl_losses.announcement(self, resolved)
@@ -211,5 +243,13 @@ class PMPOConfig(GRPOConfig):
             self.steps_per_generation = filled(self._steps() if whole is None else whole // micro_batch)
         if whole is None:
             self.generation_batch_size = filled(micro_batch * self.steps_per_generation)
+        if said(self.generation_chunk_size) is None:
+            once = self.per_device_train_batch_size * self.gradient_accumulation_steps
+            self.generation_chunk_size = filled(once if self._has_default_round else 0)
         checks.check_groups(self)
         checks.check_token_counts(self, self.resolved_objective)
+
+    @property
+    def _has_default_round(self) -> bool:
+        """Whether the size of a round was left to us."""
+        return said(self.steps_per_generation) is None and said(self.generation_batch_size) is None

@@ -23,6 +23,10 @@ def check_values(args: PMPOConfig) -> None:
         raise ValueError(f"max_failed_rewards is {args.max_failed_rewards}; write a share, 0..1.")
     if args.reward_timeout is not None and not args.reward_timeout > 0.0:
         raise ValueError(f"reward_timeout is {args.reward_timeout}; write seconds, more than 0, or leave it out.")
+    if args.generation_chunk_size is not None and args.generation_chunk_size < 0:
+        raise ValueError(
+            f"generation_chunk_size is {args.generation_chunk_size}; write completions, or 0 for the whole round."
+        )
     if args.on_save_error not in ("stop", "continue"):
         raise ValueError(unknown_name("on_save_error", args.on_save_error, ("stop", "continue")))
     for option in fields(args):
@@ -78,9 +82,7 @@ def check_token_counts(args: PMPOConfig, resolved: Objective) -> None:
 
 def check_skip(args: PMPOConfig) -> None:
     """Skipping is ours to do only where the step is."""
-    if args.on_nonfinite == "skip" and (args.fp16 or args.deepspeed):
-        host = "fp16's gradient scaler" if args.fp16 else "DeepSpeed"
+    if args.on_nonfinite == "skip" and args.deepspeed:
         raise ValueError(
-            f"on_nonfinite='skip' cannot drop a step that {host} takes itself: write on_nonfinite='raise'"
-            + (" or train in bf16." if args.fp16 else ".")
+            "on_nonfinite='skip' cannot drop a step that DeepSpeed takes itself: write on_nonfinite='raise'."
         )

@@ -44,6 +44,10 @@ def settings_of(trainer: PMPOTrainer) -> dict[str, Any]:
         "dataset": data_fingerprint(trainer.train_dataset),
         "reward_functions": list(trainer.reward_func_names),
     }
+    if trainer.tools:  # their descriptions are in the prompts
+        settings["tools"] = [tool.__name__ for tool in trainer.tools]
+    if trainer.environment_factories is not None:
+        settings["environments"] = [name or "environment" for name in trainer.environment_factories]
     return json.loads(json.dumps(settings, default=str, sort_keys=True))
 
 
