@@ -50,7 +50,10 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def plain(value: Any) -> Any:
-    """The value in types that JSON has: NaN and infinities as None, tuples as lists, other things as text."""
+    """The value in types that JSON has: NaN and infinities as None, tuples as lists, scalars and arrays of numpy and
+    torch as numbers and lists, other things as text."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
