@@ -13,6 +13,7 @@ from trl import GRPOTrainer
 
 from pmpo.integrations.trl.metrics import Window, histogram, stack
 from pmpo.objective.policy_loss import PolicyLoss
+from pmpo.tasks.files import plain
 
 
 class Measures(GRPOTrainer):
@@ -60,8 +61,12 @@ class Measures(GRPOTrainer):
             self._metrics[mode]["kl"].append(kl / max(tokens, 1.0))  # TRL's name and TRL's mean: over tokens
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """As TRL's, with the window of ours, whose numbers are not averaged again."""
+        """As TRL's, with the window of ours, whose numbers are not averaged again, and with numpy's and torch's
+        numbers, of users' functions and callbacks, as Python's, which are all that trackers and JSON know."""
         mode = self._mode
+        logs.update(plain(logs, finite=False))
+        for values in self._metrics[mode].values():
+            values[:] = plain(values, finite=False)
         window = self._windows.pop(mode, Window())
         self._metrics[mode].update({name: [value] for name, value in window.metrics().items()})
         self._histogram = (histogram(window.exponents), window.exponents)
