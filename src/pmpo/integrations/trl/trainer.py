@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from trl.trainer.utils import get_config_model_id, is_async_callable
+from trl.trainer.utils import get_config_model_id
 
 from pmpo.integrations.trl import metrics as reduction
 from pmpo.integrations.trl.batch_facts import one_update_warning, range_warning, reward_facts
@@ -22,18 +22,16 @@ from pmpo.integrations.trl.callbacks import MetricsLog, NonFiniteGuard
 from pmpo.integrations.trl.config import PMPOConfig
 from pmpo.integrations.trl.float32 import float32_heads
 from pmpo.integrations.trl.preflight import check_progress, preflight
+from pmpo.integrations.trl.rewarding import BearsFailedRewards
 from pmpo.integrations.trl.saving import WholeCheckpoints
 from pmpo.integrations.trl.skipping import SkipsNonFinite
 from pmpo.objective.advantages import group_advantages
 from pmpo.objective.batch import BatchContext
 from pmpo.objective.policy_loss import PolicyLoss, policy_loss
 from pmpo.objective.presets import Objective
-from pmpo.tasks.checked_reward import CheckedReward
-from pmpo.tasks.graded_reward import GradedReward
-from pmpo.tasks.tolerant_reward import TolerantCoroutine, TolerantReward
 
 
-class PMPOTrainer(SkipsNonFinite, WholeCheckpoints):
+class PMPOTrainer(BearsFailedRewards, SkipsNonFinite, WholeCheckpoints):
     """Trains a causal language model with any objective of the family.
 
     Args:
@@ -86,7 +84,6 @@ class PMPOTrainer(SkipsNonFinite, WholeCheckpoints):
         self._histogram: tuple[dict[str, Any] | None, list[float]] = (None, [])
         self._slice_tokens: Tensor | None = None
         self._warned_of_range = False
-        self.reward_funcs = [self._tolerant(function) for function in self.reward_funcs]
         self.add_callback(MetricsLog(self))
         self.add_callback(NonFiniteGuard(self))
         warning = one_update_warning(args)
@@ -111,36 +108,14 @@ class PMPOTrainer(SkipsNonFinite, WholeCheckpoints):
         else:
             self.control.should_training_stop = True
 
-    def _tolerant(self, function: Any) -> Any:
-        """A Python function with single failures made missing rewards; reward models as they are."""
-        if isinstance(function, torch.nn.Module):
-            return function
-        checked = function
-        if not isinstance(function, CheckedReward):
-            checked = CheckedReward(function, getattr(function, "__name__", type(function).__name__))
-        kind = TolerantCoroutine if is_async_callable(function) else TolerantReward
-        limited = not isinstance(checked.function, GradedReward)  # it kills what takes too long, one by one
-        return kind(checked, self.args.max_failed_rewards, self.args.reward_timeout if limited else None)
-
     # ---- facts of the generation batch -------------------------------------------------------------------------
 
     def _calculate_rewards(self, *args: Any, **kwargs: Any) -> Tensor:
         rewards_per_func: Tensor = super()._calculate_rewards(*args, **kwargs)
-        infinite = rewards_per_func.isinf()
-        if infinite.any():
-            rewards_per_func = rewards_per_func.masked_fill(infinite, torch.nan)  # one would zero its whole group
-            self._tell_of_infinite(infinite)
         weighted = rewards_per_func * self.reward_weights.to(rewards_per_func.device)
         missing = rewards_per_func.isnan().all(dim=1)
         self._rewards = weighted.nansum(dim=1).masked_fill(missing, torch.nan)  # of all ranks
         return rewards_per_func
-
-    def _tell_of_infinite(self, infinite: Tensor) -> None:
-        counts = infinite.sum(dim=0).tolist()
-        named = [f"{name} ({count})" for name, count in zip(self.reward_func_names, counts, strict=True) if count]
-        mode = "train" if self.model.training else "eval"
-        self._metrics[mode]["rewards/infinite"].append(float(sum(counts)))
-        warnings.warn(f"Infinite rewards, taken as no reward: {', '.join(named)}.", stacklevel=2)
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         """TRL's, with the facts of the generation batch that the objective may need."""
