@@ -71,7 +71,8 @@ class PMPOConfig(GRPOConfig):
     max_failed_rewards: float = _option(
         0.1,
         "Share, 0..1, of its last 20 batches on which a reward function may fail, also when it is called again, before "
-        "the run stops; such a batch has no rewards from it. One that has never worked stops it at once, unless this is 1.",
+        "the run stops; such a batch has no rewards from it. One that has never worked stops the run at once. 1 never "
+        "stops it.",
     )
     reward_timeout: float | None = _option(
         None,

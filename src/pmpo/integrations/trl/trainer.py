@@ -23,15 +23,15 @@ from pmpo.integrations.trl.config import PMPOConfig
 from pmpo.integrations.trl.float32 import float32_heads
 from pmpo.integrations.trl.preflight import check_progress, preflight
 from pmpo.integrations.trl.rewarding import BearsFailedRewards
-from pmpo.integrations.trl.saving import WholeCheckpoints
 from pmpo.integrations.trl.skipping import SkipsNonFinite
+from pmpo.integrations.trl.stopping import StopsInOrder
 from pmpo.objective.advantages import group_advantages
 from pmpo.objective.batch import BatchContext
 from pmpo.objective.policy_loss import PolicyLoss, policy_loss
 from pmpo.objective.presets import Objective
 
 
-class PMPOTrainer(BearsFailedRewards, SkipsNonFinite, WholeCheckpoints):
+class PMPOTrainer(BearsFailedRewards, SkipsNonFinite, StopsInOrder):
     """Trains a causal language model with any objective of the family.
 
     Args:
