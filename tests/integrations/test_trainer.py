@@ -1,10 +1,8 @@
 """PMPOTrainer: batch facts, TRL's switches in real runs, metrics, what is not finite."""
 
-import asyncio
 import json
 import math
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -16,10 +14,8 @@ from trl import GRPOConfig
 
 import pmpo
 from pmpo.integrations.trl import NonFiniteLossError, PMPOTrainer
-from pmpo.tasks import reward as pmpo_reward
-from pmpo.tasks.errors import InputError
 from support import config, loss_and_grads, loss_inputs, parameters, saved_model, trainer
-from tiny import digit_reward, tiny_dataset, tiny_model, tiny_tokenizer
+from tiny import digit_reward, tiny_dataset, tiny_model
 
 
 def run(**changes):
@@ -466,96 +462,6 @@ def test_weights_that_are_not_finite_are_never_saved():
     with pytest.raises(NonFiniteLossError, match="weights are not finite at step 0, so checkpoint-0 was not written"):
         one._save_checkpoint(one.model, None)
     assert not list(Path(args.output_dir).glob("checkpoint-*"))
-
-
-def test_a_reward_that_fails_for_one_completion_costs_it_alone():
-    first = []
-
-    def reward(completions, **kwargs):
-        first.append(completions[0])
-        return [
-            math.inf if text is first[0] else value
-            for text, value in zip(completions, digit_reward(completions), strict=True)
-        ]
-
-    with pytest.warns(UserWarning, match=r"No reward for 1 of 16 completions, the first in row 0 .*returned inf"):
-        one = trainer(config(max_steps=1), reward=reward)
-        one.train()
-    row = log_rows(one)[0]
-    assert row["reward_failures/reward"] == 1 and row["reward_std"] > 0 and row["policy_loss"] is not None
-
-
-def test_nonsense_of_an_asynchronous_function_costs_single_rewards():
-    first = []
-
-    async def reward(completions, **kwargs):
-        first.append(completions[0])
-        rewards = digit_reward(completions)
-        return [math.inf if text is first[0] else r for text, r in zip(completions, rewards, strict=True)]
-
-    with pytest.warns(UserWarning, match=r"No reward for 1 of 16 completions, the first in row 0 .*returned inf"):
-        one = trainer(config(max_steps=1), reward=reward)
-        one.train()
-    row = log_rows(one)[0]
-    assert row["reward_failures/reward"] == 1 and row["reward_std"] > 0 and row["policy_loss"] is not None
-
-
-def test_infinite_rewards_of_a_reward_model_are_no_rewards():
-    class Model(torch.nn.Module):
-        config = type("Config", (), {"_name_or_path": "judge", "pad_token_id": 0})()
-
-        def forward(self, input_ids, **kwargs):
-            logits = torch.arange(1.0, len(input_ids) + 1)[:, None]
-            return type("Output", (), {"logits": logits.masked_fill(logits == 1.0, math.inf)})
-
-    with pytest.warns(UserWarning, match=r"Infinite rewards, taken as no reward: judge \(1\)"):
-        one = trainer(config(max_steps=1), reward=Model(), reward_processing_classes=tiny_tokenizer())
-        one.train()
-    row = log_rows(one)[0]
-    assert row["rewards/infinite"] == 1 and row["reward_std"] > 0 and row["policy_loss"] is not None
-
-
-@pytest.mark.parametrize("asynchronous", [False, True])
-def test_a_reward_that_hangs_costs_one_completion_and_is_counted(asynchronous):
-    first = []
-
-    def hangs(completions):
-        first.append(completions[0])
-        return any(text is first[0] for text in completions)
-
-    def reward(completions, **kwargs):
-        if hangs(completions):
-            time.sleep(30)
-        return digit_reward(completions)
-
-    async def later(completions, **kwargs):
-        if hangs(completions):
-            await asyncio.sleep(30)
-        return digit_reward(completions)
-
-    with pytest.warns(UserWarning, match=r"1 of 16 .* row 0 .* gave no answer .* reward_timeout=0.2 seconds"):
-        one = trainer(config(max_steps=1, reward_timeout=0.2), reward=later if asynchronous else reward)
-        one.train()
-    row, name = log_rows(one)[0], "later" if asynchronous else "reward"
-    assert row[f"reward_failures/{name}"] == row[f"reward_timeouts/{name}"] == 1
-    assert row["reward_std"] > 0 and row["policy_loss"] is not None and one.state.global_step == 1
-
-
-def test_a_reward_that_always_hangs_stops_the_run():
-    def reward(completions, **kwargs):
-        time.sleep(30)
-
-    one = trainer(config(max_steps=1, reward_timeout=0.05), reward=reward)
-    with pytest.raises(
-        InputError, match=r"function reward gave no answer for 16 .*It failed for 2 of 16.*_rewards=0.1"
-    ):
-        one.train()
-
-
-def test_graders_in_processes_keep_their_own_limits():
-    graded = pmpo_reward("math")
-    one = trainer(config(reward_timeout=5.0), reward=[graded, digit_reward])
-    assert [function.timeout for function in one.reward_funcs] == [None, 5.0]
 
 
 def test_a_nan_loss_can_be_skipped_and_is_counted():

@@ -40,3 +40,11 @@ def test_a_batch_that_one_rank_cannot_use_is_skipped_by_both(tmp_path):
     first, second = (json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in (0, 1))
     assert first == second
     assert first["skipped"] == 1 and first["moved"] == [True, False, True, True]
+
+
+def test_rewards_that_fail_on_one_rank_stop_both_with_a_checkpoint_that_goes_on_exactly(tmp_path):
+    on_two_ranks("stop_worker.py", str(tmp_path))
+    first, second = (json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in (0, 1))
+    assert first == second
+    assert "connection refused" in first["said"][0] and "4 updates that were made are in" in first["said"][1]
+    assert first["checkpoint"] == "checkpoint-4" and first["difference"] == 0.0

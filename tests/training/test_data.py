@@ -7,8 +7,8 @@ from transformers import GPT2Config
 
 from pmpo.tasks.context import Context
 from pmpo.tasks.errors import InputError
-from pmpo.training.arguments import RunArguments
 from pmpo.tasks.prompting import PromptSettings
+from pmpo.training.arguments import RunArguments
 from pmpo.training.data import check_lengths, load, render
 from tiny import tiny_tokenizer
 

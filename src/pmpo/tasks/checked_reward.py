@@ -1,7 +1,6 @@
 """The check around every reward function, which says at once what is wrong with it."""
 
 import inspect
-import math
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,15 +14,21 @@ RewardFunction = Callable[..., Sequence[float | None]]
 _FROM_TRAINER = {"completion_ids", "trainer_state", "log_extra", "log_metric"}  # arguments that are no columns
 
 
-class _RaisedError(InputError):
+class FailedCallError(InputError):
+    """One call of a reward function gave no rewards; another may. A function's own InputError is none: it says what the
+    user must change."""
+
+
+class _RaisedError(FailedCallError):
     """The function itself raised; what it raised is the cause."""
 
 
 class CheckedReward:
     """A reward function that is held to its contract: one number or None per completion, and nothing raised.
 
-    Raises InputError, in one sentence that names the function, the row and the completion, when the function raises,
-    returns something that is not one value per completion, or returns a value that is not a finite number or None.
+    Raises FailedCallError, in one sentence that names the function, the row and the completion, when the function
+    raises, returns something that is not one value per completion, or returns a value that is neither a number nor
+    None. NaN and infinite numbers are numbers here; what becomes of them is `tolerant_reward`'s to say.
     """
 
     def __init__(self, function: RewardFunction, name: str) -> None:
@@ -84,17 +89,17 @@ class CheckedReward:
         if hasattr(returned, "tolist"):  # a tensor or an array
             returned = returned.tolist()
         if returned is None:
-            raise InputError(
+            raise FailedCallError(
                 f"The reward function {self.name} returned None for {count} completions; return a list with one number "
                 "per completion (has it lost its return statement?)."
             )
         if not isinstance(returned, list | tuple):
-            raise InputError(
+            raise FailedCallError(
                 f"The reward function {self.name} returned {short(returned)}, a {type(returned).__name__}; return a "
                 f"list with one number per completion ({count} here)."
             )
         if len(returned) != count:
-            raise InputError(
+            raise FailedCallError(
                 f"The reward function {self.name} returned {len(returned)} rewards for {count} completions; return "
                 "exactly one per completion, None where there is none."
             )
@@ -107,10 +112,10 @@ class CheckedReward:
             number = float(value.item() if hasattr(value, "item") else value) if not isinstance(value, str) else None
         except (TypeError, ValueError):
             number = None
-        if number is None or not math.isfinite(number):
-            raise InputError(
+        if number is None:
+            raise FailedCallError(
                 f"The reward function {self.name} returned {short(value)} ({type(value).__name__}) for row {row}, "
-                f"completion {short(completion)}; return a finite number, or None for 'no reward'."
+                f"completion {short(completion)}; return a number, or None for 'no reward'."
             )
         return number
 

@@ -154,7 +154,7 @@ class HeldOutCallback(TrainerCallback):
             return [grade.status for grade in self.reward.function.grades(completions, **columns)]
         tokenizer = self.trainer.processing_class
         args = self.trainer.args
-        rewards = TolerantReward(self.reward, args.max_failed_rewards, args.reward_timeout)(
+        rewards = TolerantReward(self.reward, args.reward_timeout)(
             prompts=prompts,
             completions=[as_completion(text, prompt) for text, prompt in zip(completions, prompts, strict=True)],
             completion_ids=[tokenizer(text)["input_ids"] for text in completions],

@@ -12,7 +12,7 @@ from rich.console import Console
 from safetensors import SafetensorError
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainerState
 
-from pmpo.integrations.trl import checkpoints
+from pmpo.integrations.trl import NonFiniteLossError, checkpoints
 from pmpo.tasks.checked_reward import CheckedReward, try_reward
 from pmpo.tasks.errors import InputError
 from pmpo.tasks.graded_reward import GradedReward
@@ -25,7 +25,7 @@ from pmpo.training.batch_arithmetic import check_alignment, check_processes
 from pmpo.training.held_out import HeldOutCallback, HeldOutSettings
 from pmpo.training.plan import Plan, make_plan
 from pmpo.training.progress import Progress, choose_style, hush
-from pmpo.training.signals import StopOnSignal, StoppedBySignalError
+from pmpo.training.signals import StopOnSignal, StoppedBySignalError, way_on
 
 
 @dataclass(frozen=True)
@@ -172,16 +172,23 @@ class _ConfigOfResumedRun(TrainerCallback):
 
 
 def _train(settings: Settings, prepared: _Prepared, progress: Progress) -> HeldOutCallback:
-    """Train, with the held-out measurements around and in it."""
-    args = settings.training
-    path = model.materialise(prepared.source, settings, prepared.folder, progress.note)
-    callback = _held_out_callback(settings, prepared, progress)
+    """Train, with the held-out measurements around and in it. What fails before the first update leaves the folder as
+    it was, for the corrected command."""
+    trainer = None
     try:
+        path = model.materialise(prepared.source, settings, prepared.folder, progress.note)
         trainer = _trainer(settings, prepared, path)
-    except InputError:
-        if args.process_index == 0 and run_folder.resume_point(args.resume_from_checkpoint) is None:
+        return _trained(trainer, settings, prepared, progress)
+    except BaseException:
+        args = settings.training
+        resumed = run_folder.resume_point(args.resume_from_checkpoint) is not None
+        if args.process_index == 0 and not resumed and (trainer is None or trainer.state.global_step == 0):
             run_folder.release(prepared.folder)
         raise
+
+
+def _trained(trainer: PMPOTrainer, settings: Settings, prepared: _Prepared, progress: Progress) -> HeldOutCallback:
+    callback = _held_out_callback(settings, prepared, progress)
     callback.trainer = trainer
     stop = StopOnSignal(trainer.accelerator, progress.note)
     callback.stopped = lambda: stop.received is not None
@@ -191,11 +198,13 @@ def _train(settings: Settings, prepared: _Prepared, progress: Progress) -> HeldO
     if prepared.problems.held_out is not None:
         trainer.add_callback(callback)
     trainer.add_callback(progress)
-    point = run_folder.resume_point(args.resume_from_checkpoint)
+    point = run_folder.resume_point(settings.training.resume_from_checkpoint)
     if point is not None:
         trainer.add_callback(_ConfigOfResumedRun(lambda: _write_config(settings, prepared)))
     try:
         trainer.train(resume_from_checkpoint=point)
+    except (InputError, NonFiniteLossError) as error:
+        raise InputError(_with_the_way_on(error, trainer, prepared.folder)) from error
     finally:
         progress.close()
         stop.restore()
@@ -204,6 +213,17 @@ def _train(settings: Settings, prepared: _Prepared, progress: Progress) -> HeldO
         raise StoppedBySignalError(stop.exit_status, prepared.folder, trainer.state.global_step)
     _save_model(trainer, prepared.folder)
     return callback
+
+
+def _with_the_way_on(error: Exception, trainer: prompts.RunTrainer, folder: Path) -> str:
+    """What stopped the run, and the command that goes on from the checkpoint that was saved then."""
+    stopped = trainer.stopped
+    if stopped is None or stopped.step == 0:
+        return str(error)
+    if stopped.checkpoint is None:
+        return f"{error} {stopped.sentence}"
+    trainer.end()
+    return f"{error} Every update is in {stopped.checkpoint.name}; {way_on(folder)}"
 
 
 def _save_model(trainer: prompts.RunTrainer, folder: Path) -> None:

@@ -145,9 +145,8 @@ def write_config(folder: Path, settings: Settings, plan: dict[str, Any]) -> None
 
 
 def release(folder: Path) -> None:
-    """Undo a claim before which nothing was trained, so that the corrected command can use the same folder."""
-    for name in ("config.yaml", ".lock"):
-        (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / "scratch_model", ignore_errors=True)
+    """Undo a claim after which no update was made, so that the corrected command can use the same folder."""
+    begin_again(folder)
+    (folder / ".lock").unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # somebody keeps other files there
         folder.rmdir()

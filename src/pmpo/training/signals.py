@@ -17,15 +17,17 @@ if TYPE_CHECKING:
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+def way_on(folder: Path) -> str:
+    """How to go on with the run in `folder`, as the end of a sentence."""
+    return f"go on with: pmpo train --config {folder / 'config.yaml'} --resume_from_checkpoint true"
+
+
 class StoppedBySignalError(Exception):
     """The run ended early and in order; `status` is what the process should exit with."""
 
     def __init__(self, status: int, folder: Path, step: int) -> None:
         self.status = status
-        super().__init__(
-            f"stopped after update {step}; go on with: pmpo train --config {folder / 'config.yaml'} "
-            "--resume_from_checkpoint true"
-        )
+        super().__init__(f"stopped after update {step}; {way_on(folder)}")
 
 
 class StopOnSignal(TrainerCallback):

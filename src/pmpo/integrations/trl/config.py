@@ -83,12 +83,15 @@ class PMPOConfig(GRPOConfig):
     )
     max_nonfinite_steps: int = _option(5, "Skipped steps in a row after which the run stops and shows the batch.")
     max_failed_rewards: float = _option(
-        0.1, "Share of a batch's rewards, 0..1, that a reward function may fail to give before the run stops."
+        0.1,
+        "Share, 0..1, of its last 20 batches on which a reward function may fail, also when it is called again, before "
+        "the run stops; such a batch has no rewards from it. One that has never worked stops the run at once. 1 never "
+        "stops it.",
     )
     reward_timeout: float | None = _option(
         None,
-        "Seconds that one call of a Python reward function may take before its completions count as failed; default: "
-        "for ever. The function then runs in a thread, which is given up and not stopped; graders in processes, such "
+        "Seconds that one call of a Python reward function may take before it counts as failed; default: for ever. "
+        "The function then runs in a thread, which is given up and not stopped; graders in processes, such "
         "as those of pmpo.tasks, have limits of their own and are not touched.",
     )
     generation_chunk_size: int | None = _option(

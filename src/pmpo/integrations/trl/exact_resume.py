@@ -63,9 +63,9 @@ def _layout(trainer: PMPOTrainer) -> dict[str, int]:
     return {"processes": trainer.accelerator.num_processes, **{name: getattr(trainer.args, name) for name in names}}
 
 
-def save_generation(trainer: PMPOTrainer, folder: str | Path) -> None:
-    """Write this rank's buffered generation, the position in it, and what the log has gathered since its last event."""
-    state = {
+def generation_state(trainer: PMPOTrainer) -> dict[str, Any]:
+    """This rank's buffered generation, the position in it, and what the log has gathered since its last event."""
+    return {
         "layout": _layout(trainer),
         "step": trainer._step,
         "buffer": trainer._buffered_inputs,
@@ -77,8 +77,13 @@ def save_generation(trainer: PMPOTrainer, folder: str | Path) -> None:
         },
         "skipped_steps": trainer.skipped_steps,
         "scaler_overflows": trainer.scaler_overflows,
-        "reference": trainer.ref_model.state_dict() if trainer.args.sync_ref_model else None,
     }
+
+
+def save_generation(trainer: PMPOTrainer, folder: str | Path) -> None:
+    """Write this rank's `generation_state`, and the reference model where it moves."""
+    state = generation_state(trainer)
+    state["reference"] = trainer.ref_model.state_dict() if trainer.args.sync_ref_model else None
     torch.save(state, _file(folder, trainer.accelerator.process_index))
 
 

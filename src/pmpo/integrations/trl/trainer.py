@@ -15,27 +15,25 @@ from typing import Any
 import torch
 from datasets import Dataset
 from torch import Tensor
-from trl.trainer.utils import get_config_model_id, is_async_callable
+from trl.trainer.utils import get_config_model_id
 
 from pmpo.integrations.trl.advantages import Advantages
 from pmpo.integrations.trl.batch_facts import one_update_warning, range_warning, reward_facts
 from pmpo.integrations.trl.callbacks import MetricsLog, NonFiniteGuard
 from pmpo.integrations.trl.config import PMPOConfig
 from pmpo.integrations.trl.float32 import float32_heads
-from pmpo.integrations.trl.generating import GeneratesInChunks, InPieces
+from pmpo.integrations.trl.generating import GeneratesInChunks
 from pmpo.integrations.trl.measuring import Measures
 from pmpo.integrations.trl.preflight import check_progress, preflight
-from pmpo.integrations.trl.saving import WholeCheckpoints
+from pmpo.integrations.trl.rewarding import BearsFailedRewards
 from pmpo.integrations.trl.skipping import SkipsNonFinite
+from pmpo.integrations.trl.stopping import StopsInOrder
 from pmpo.objective.batch import BatchContext
 from pmpo.objective.policy_loss import policy_loss
 from pmpo.objective.presets import Objective
-from pmpo.tasks.checked_reward import CheckedReward
-from pmpo.tasks.graded_reward import GradedReward
-from pmpo.tasks.tolerant_reward import TolerantCoroutine, TolerantReward
 
 
-class PMPOTrainer(GeneratesInChunks, Advantages, Measures, SkipsNonFinite, WholeCheckpoints):
+class PMPOTrainer(GeneratesInChunks, Advantages, Measures, BearsFailedRewards, SkipsNonFinite, StopsInOrder):
     """Trains a causal language model with any objective of the family.
 
     Args:
@@ -94,8 +92,6 @@ class PMPOTrainer(GeneratesInChunks, Advantages, Measures, SkipsNonFinite, Whole
         self.epsilon_low = self.epsilon_high = 0.2
         self._slice_tokens: Tensor | None = None
         self._warned_of_range = False
-        named = zip(self.reward_funcs, self.reward_func_names, strict=True)
-        self.reward_funcs = [self._tolerant(function, name) for function, name in named]
         self.add_callback(MetricsLog(self))
         self.add_callback(NonFiniteGuard(self))
         self._tell(one_update_warning(args), args)
@@ -131,40 +127,15 @@ class PMPOTrainer(GeneratesInChunks, Advantages, Measures, SkipsNonFinite, Whole
         else:
             self.control.should_training_stop = True
 
-    def _tolerant(self, function: Any, name: str) -> Any:
-        """A Python function with single failures made missing rewards; a reward model that reads chunks of a round."""
-        if isinstance(function, torch.nn.Module):
-            size = self.args.generation_chunk_size
-            return InPieces(function, size) if size else function
-        checked = function
-        if not isinstance(function, CheckedReward):
-            checked = CheckedReward(function, name)
-            checked.__name__ = name  # an environment's own reward has the name of its class
-        kind = TolerantCoroutine if is_async_callable(function) else TolerantReward
-        limited = not isinstance(checked.function, GradedReward)  # it kills what takes too long, one by one
-        return kind(checked, self.args.max_failed_rewards, self.args.reward_timeout if limited else None)
-
     # ---- facts of the generation batch -------------------------------------------------------------------------
 
     def _calculate_rewards(self, *args: Any, **kwargs: Any) -> Tensor:
         rewards_per_func: Tensor = super()._calculate_rewards(*args, **kwargs)
-        infinite = rewards_per_func.isinf()
-        if infinite.any():
-            rewards_per_func = rewards_per_func.masked_fill(infinite, torch.nan)  # one would zero its whole group
-            self._tell_of_infinite(infinite)
         weighted = rewards_per_func * self.reward_weights.to(rewards_per_func.device)
         missing = rewards_per_func.isnan().all(dim=1)
         self._rewards_per_function = rewards_per_func
         self._rewards = weighted.nansum(dim=1).masked_fill(missing, torch.nan)  # of all ranks
         return rewards_per_func
-
-    def _tell_of_infinite(self, infinite: Tensor) -> None:
-        counts = infinite.sum(dim=0).tolist()
-        named = [f"{name} ({count})" for name, count in zip(self.reward_func_names, counts, strict=True) if count]
-        mode = "train" if self.model.training else "eval"
-        counted = self._metrics[mode]["rewards/infinite"]
-        counted[:] = [sum(counted) + sum(counts)]  # of the logging window
-        warnings.warn(f"Infinite rewards, taken as no reward: {', '.join(named)}.", stacklevel=2)
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         """TRL's, with the facts of the generation batch that the objective may need."""
