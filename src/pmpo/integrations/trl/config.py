@@ -103,6 +103,11 @@ class PMPOConfig(GRPOConfig):
     on_save_error: str = _option(
         "stop", "A checkpoint that cannot be written (a full disk): stop the run, or continue without it."
     )
+    overwrite_output_dir: bool = _option(
+        False,
+        "Begin again in a folder that holds a run, which is moved to earlier-1 in it; nothing is deleted. Without "
+        "effect where a run is resumed.",
+    )
     allow_change: list[str] | None = field(
         default=None,
         metadata={"help": "Settings that may differ from the checkpoint's when resuming, by name; all allows any."},
