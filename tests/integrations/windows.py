@@ -3,9 +3,9 @@
 import math
 from collections import defaultdict
 
-import oracle
-import torch
 from transformers import TrainerCallback
+
+import oracle
 
 
 class Recorder(TrainerCallback):
