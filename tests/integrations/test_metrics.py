@@ -79,13 +79,13 @@ def test_what_has_trls_name_is_trls_number(switches, tmp_path):
         one = trainer(args, cls, model=model, reward=few_digits, eval_dataset=tiny_dataset(10))
         one.train()
         histories.append(one.state.log_history)
-    for ours, theirs in zip(*histories, strict=True):
-        shared = {key: value for key, value in theirs.items() if "clip_ratio/" not in key and not _is_a_time(key)}
+    for mine, other in zip(*histories, strict=True):
+        shared = {key: value for key, value in other.items() if "clip_ratio/" not in key and not _is_a_time(key)}
         policy = [key for key in shared if key.endswith("policy_loss")]
         for key in policy:  # in evaluation TRL's is the mean of the batches', ours of the completions'
             if "eval" in key:
                 del shared[key]
-        assert {key: ours[key] for key in shared} == {key: close(value) for key, value in shared.items()}
+        assert {key: mine[key] for key in shared} == {key: close(value) for key, value in shared.items()}
 
 
 def _is_a_time(key):

@@ -148,7 +148,8 @@ def _check_prompts(trainer: PMPOTrainer, name: str, dataset: Dataset) -> None:
     # How many tokens an image takes is the processor's to say, and what a prompt becomes a rollout function's.
     images = trainer._is_vlm or "image" in dataset.column_names or "images" in dataset.column_names
     measured = context is not None and not images and trainer.rollout_func is None
-    column = dataset.select_columns("prompt")  # nothing else is read: images would be decoded
+    whole = dataset.format["type"] == "custom"  # a transform may make the prompts from other columns
+    column = dataset if whole else dataset.select_columns("prompt")  # pictures beside them are not decoded
     blank: list[int] = []
     longest = (0, 0, None)  # tokens, row, prompt
     for start in range(0, len(dataset), _AT_ONCE):
