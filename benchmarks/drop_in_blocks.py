@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import io
+import json
 import re
 import tempfile
 import textwrap
@@ -12,8 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import json
 
 from trl import GRPOConfig
 
@@ -71,7 +70,9 @@ def _sources(path: Path) -> Iterator[tuple[str, int]]:
 
 def _calls(source: str, where: str, first: int) -> Iterator[Block]:
     """Calls of GRPOConfig; a `...` that stands for further arguments, positional or after keywords, is left out."""
-    plain = re.sub(r"^(\s*)\.\.\.,?\s*$", r"\1", re.sub(r"(?<=[(,])\s*\.\.\.\s*,?(?=\s*[)\w#])", "", source), flags=re.M)
+    plain = re.sub(
+        r"^(\s*)\.\.\.,?\s*$", r"\1", re.sub(r"(?<=[(,])\s*\.\.\.\s*,?(?=\s*[)\w#])", "", source), flags=re.M
+    )
     try:
         tree = ast.parse(plain)
     except SyntaxError:

@@ -12,6 +12,8 @@ from rich.table import Table
 from side_by_side.case import Case
 
 VERDICTS = ("both", "theirs alone", "ours alone", "neither")
+SAME = 1e-5
+"""Largest difference of parameters that rounding explains, under Adam with steps of 0.01."""
 LONGEST = 260
 """Characters of a sentence in the tables."""
 
@@ -24,6 +26,7 @@ class Row:
     source: str
     found: dict[str, dict]
     difference: float | None
+    differs: str = ""
 
     @classmethod
     def of(cls, case: Case, found: dict[str, dict], folder: Path) -> "Row":
@@ -33,7 +36,7 @@ class Row:
         if all(path.exists() for path in ends):
             a, b = (torch.load(path) for path in ends)
             difference = (a - b).abs().max().item() if a.shape == b.shape else float("inf")
-        return cls(case.name, case.source, found, difference)
+        return cls(case.name, case.source, found, difference, case.differs)
 
     @property
     def verdict(self) -> str:
@@ -62,6 +65,8 @@ class Row:
             missing = sorted(key for key in set(theirs["keys"]) - set(ours["keys"]) if "clip_ratio/" not in key)
             if missing:
                 parts.append(f"not logged by ours: {', '.join(missing)}")
+        if self.difference and self.differs:
+            parts.append(self.differs)
         member = self.found.get("member")
         if member is not None and self.verdict == "both" and member["outcome"] not in ("works", "no member"):
             parts.append(f"at equal settings: {said(member)}")
@@ -106,8 +111,8 @@ def markdown(themes: dict[str, list[Row]], seconds: float) -> str:
     lines = [
         "# GRPOTrainer's scripts, beside PMPOTrainer\n",
         "```\npython benchmarks/drop_in.py --trl FOLDER --output docs/measured/drop_in.md\n```\n",
-        f"{', '.join(f'{name} {version(name)}' for name in names)}; {len(rows)} scripts and switches in {seconds:.0f} s. "
-        "Each is written once and runs with GRPOConfig and GRPOTrainer (theirs), then with the two names replaced and "
+        f"{', '.join(f'{name} {version(name)}' for name in names)}; {len(rows)} scripts and switches in "
+        f"{seconds:.0f} s. Each is written once and runs with GRPOConfig and GRPOTrainer (theirs), then with the two names replaced and "
         "nothing else changed (ours). max |Δw| is the largest difference between any two parameters after the last "
         "step, with the member of the family named and TRL's own defaults and updates a round. How a run is judged is "
         "in the head of the program.\n",
@@ -118,7 +123,9 @@ def markdown(themes: dict[str, list[Row]], seconds: float) -> str:
         lines.append(f"| {theme} | {len(some)} | {' | '.join(str(counts[verdict]) for verdict in VERDICTS)} |")
     compared = [row.difference for row in rows if row.difference is not None]
     small = sum(value <= 1e-5 for value in compared)
-    lines.append(f"\nParameters compared in {len(compared)} scripts: at most 1e-5 (a thousandth of one step) apart in {small}.\n")
+    lines.append(
+        f"\nParameters compared in {len(compared)} scripts: at most 1e-5 (a thousandth of one step) apart in {small}.\n"
+    )
     for verdict in VERDICTS[1:]:
         found = [row for row in rows if row.verdict == verdict]
         if found:
@@ -135,6 +142,15 @@ def markdown(themes: dict[str, list[Row]], seconds: float) -> str:
         ]
         lines.append("")
     return "\n".join(lines)
+
+
+def _compared(rows: list[Row]) -> str:
+    """How many parameters are the same, and where they are not."""
+    compared = [row for row in rows if row.difference is not None]
+    apart = [row for row in compared if row.difference > SAME]
+    unexplained = [row.name for row in apart if not row.differs]
+    text = f"Parameters of {len(compared)} scripts compared: at most {SAME:g} apart (a step is 0.01) in all but {len(apart)}"
+    return f"{text}, of which without a reason given: {', '.join(unexplained) or 'none'}."
 
 
 def _outcomes(row: Row) -> str:

@@ -1,6 +1,6 @@
 """Scripts and switches of GRPOTrainer, each written to run with either trainer. `CASES` has them by name."""
 
-from side_by_side import agents, batches, generating, losses, models, rewards, running
+from side_by_side import agents, batches, generating, images, losses, models, rewards, running
 from side_by_side.case import Case
 
 THEMES = {
@@ -8,6 +8,7 @@ THEMES = {
     "Batches, data, evaluation": batches.CASES,
     "Rewards": rewards.CASES,
     "Tools, environments, rollouts": agents.CASES,
+    "Pictures": images.CASES,
     "Models, adapters, number formats": models.CASES,
     "Generation": generating.CASES,
     "Optimisers, logging, checkpoints, hub": running.CASES,

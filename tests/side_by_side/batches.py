@@ -6,8 +6,7 @@ from typing import Any
 from datasets import Dataset, DatasetDict, IterableDataset
 
 from side_by_side.case import Case, Script, switch
-from side_by_side.parts import endless, message_reward, questions
-from side_by_side.parts import chat_model, chat_tokenizer
+from side_by_side.parts import chat_model, chat_tokenizer, endless, message_reward, questions
 from tiny import digit_reward, tiny_dataset, tiny_model
 
 EVAL = {"eval_strategy": "steps", "eval_steps": 2, "per_device_eval_batch_size": 8}
@@ -54,7 +53,9 @@ def _evaluate_only(folder: Path) -> Script:
 
 
 def _column_reward(completions: Any, answer: Any, **kwargs: Any) -> list[float]:
-    return [float(a in text) + value for a, text, value in zip(answer, completions, digit_reward(completions), strict=True)]
+    return [
+        float(a in text) + value for a, text, value in zip(answer, completions, digit_reward(completions), strict=True)
+    ]
 
 
 def _columns() -> Dataset:

@@ -18,6 +18,9 @@ import pmpo
 from pmpo.integrations.trl import PMPOConfig, PMPOTrainer
 from tiny import digit_reward, tiny_dataset, tiny_model, tiny_tokenizer
 
+FLOAT32_HEAD = "ours computes the last projection in float32 (decision 0003)"
+STEP_COUNTS = "ours divides by the tokens of the step, TRL by the generation's mean (decision 0003)"
+
 BASE = {
     "per_device_train_batch_size": 8,
     "num_generations": 4,
@@ -36,7 +39,7 @@ BASE = {
 """What a script of the documentation becomes on one core of a CPU; each case changes some of it."""
 
 SIDES = ("theirs", "ours", "member")
-"""GRPOTrainer; PMPOTrainer with the script as it is; PMPOTrainer with the objective named and their numbers of updates."""
+"""GRPOTrainer; PMPOTrainer with the script as it is; PMPOTrainer with the objective and TRL's defaults named."""
 
 
 def _train(trainer: Any) -> None:
@@ -55,7 +58,7 @@ class Script:
     model: Any = None
     reward: Any = digit_reward
     data: Any = "default"
-    tokenizer: PreTrainedTokenizerBase | None | str = "default"
+    tokenizer: PreTrainedTokenizerBase | str | None = "default"
     more: dict[str, Any] = field(default_factory=dict)
     prepare: Callable[[Any], None] | None = None
     play: Callable[[Any], Any] = _train
@@ -84,7 +87,8 @@ class Script:
 class Case:
     """`build(folder)` makes the script anew for each side; `source` says which of TRL's own it stands for.
 
-    `numbers`: whether the parameters at equal settings are compared, which needs a loss of the family.
+    `numbers`: whether the parameters at equal settings are compared, which needs a loss of the family; `differs` says
+    why they must not be the same. `quick`: one of the few that the tests run.
     """
 
     name: str
@@ -92,11 +96,14 @@ class Case:
     build: Callable[[Path], Script]
     numbers: bool = True
     quick: bool = False
+    differs: str = ""
 
 
-def switch(name: str, source: str, *, numbers: bool = True, quick: bool = False, **args: Any) -> Case:
+def switch(
+    name: str, source: str, *, numbers: bool = True, quick: bool = False, differs: str = "", **args: Any
+) -> Case:
     """A case that is nothing but configuration: `args` over `BASE`."""
-    return Case(name, source, lambda folder: Script(args), numbers, quick)
+    return Case(name, source, lambda folder: Script(args), numbers, quick, differs)
 
 
 def as_member(args: dict[str, Any]) -> dict[str, Any]:

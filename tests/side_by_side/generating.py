@@ -52,8 +52,10 @@ CASES = [
     _engine("vLLM: masked importance sampling", "docs: paper_index.md", use_vllm=True,
             vllm_importance_sampling_mode="sequence_mask", vllm_importance_sampling_clip_max=2.0,
             vllm_importance_sampling_clip_min=0.5),
-    _engine("vLLM: both clips wrong", "-", vllm_importance_sampling_clip_max=0.5, vllm_importance_sampling_clip_min=2.0),
-    switch("vLLM's options without vLLM", "tests: test_train_vllm_structured_outputs", vllm_structured_outputs_regex=".*",
-           vllm_enable_sleep_mode=True, vllm_gpu_memory_utilization=0.2, vllm_importance_sampling_cap=2.0),
+    _engine("vLLM: both clips wrong", "-", vllm_importance_sampling_clip_max=0.5,
+            vllm_importance_sampling_clip_min=2.0),
+    switch("vLLM's options without vLLM", "tests: test_train_vllm_structured_outputs",
+           vllm_structured_outputs_regex=".*", vllm_enable_sleep_mode=True, vllm_gpu_memory_utilization=0.2,
+           vllm_importance_sampling_cap=2.0),
     switch("ds3_gather_for_generation=False", "docs: reducing_memory_usage.md", ds3_gather_for_generation=False),
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from side_by_side.case import Case, Script, switch
+from side_by_side.case import STEP_COUNTS, Case, Script, switch
 from tiny import digit_reward
 
 PAPERS = "docs/source/paper_index.md"
@@ -24,7 +24,8 @@ CASES = [
         for name in ("grpo", "bnpo", "dr_grpo", "dapo", "cispo", "sapo", "luspo", "vespo")
     ],
     *[
-        switch(f"loss_type='{name}', 4 updates a round", LOSSES, loss_type=name, steps_per_generation=4, max_steps=4)
+        switch(f"loss_type='{name}', 4 updates a round", LOSSES, loss_type=name, steps_per_generation=4, max_steps=4,
+               differs=STEP_COUNTS if name == "dapo" else "")
         for name in ("grpo", "bnpo", "dr_grpo", "dapo", "cispo", "sapo", "luspo", "vespo")
     ],
     switch("a loss_type that does not exist", "-", loss_type="gprs", numbers=False),

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from peft import LoraConfig, PrefixTuningConfig, get_peft_model
 
-from side_by_side.case import Case, Script, switch
+from side_by_side.case import FLOAT32_HEAD, Case, Script, switch
 from side_by_side.parts import moe_model, saved
 from tiny import tiny_model
 
@@ -21,15 +21,19 @@ def _peft(name: str, source: str, peft: Any = _lora, *, quick: bool = False, **a
     return Case(name, source, lambda folder: Script(args, more={"peft_config": peft()}), quick=quick)
 
 
-def _model(name: str, source: str, model: Any, *, numbers: bool = True, **args: Any) -> Case:
-    return Case(name, source, lambda folder: Script(args, model()), numbers)
+def _model(name: str, source: str, model: Any, *, differs: str = "", **args: Any) -> Case:
+    return Case(name, source, lambda folder: Script(args, model()), differs=differs)
 
 
 def _path(
-    name: str, source: str, *, numbers: bool = True, tokenizer: Any = "default", quick: bool = False, **args: Any
+    name: str, source: str, *, tokenizer: Any = "default", quick: bool = False, differs: str = "", **args: Any
 ) -> Case:
     """The model by its path, as from the hub; the tokenizer None is loaded with it."""
-    return Case(name, source, lambda folder: Script(args, saved(folder), tokenizer=tokenizer), numbers, quick)
+
+    def build(folder: Path) -> Script:
+        return Script(args, saved(folder), tokenizer=tokenizer)
+
+    return Case(name, source, build, quick=quick, differs=differs)
 
 
 def _loaded(folder: Path) -> Script:
@@ -69,7 +73,8 @@ CASES = [
     switch("sync_ref_model without beta", "-", **SYNC),
     _peft("sync_ref_model with LoRA", "-", beta=0.1, **SYNC),
     _path("the tokenizer left out", "docs: quickstart", tokenizer=None),
-    _path("model_init_kwargs dtype='bfloat16'", "docs: grpo_trainer.md", model_init_kwargs={"dtype": "bfloat16"}),
+    _path("model_init_kwargs dtype='bfloat16'", "docs: grpo_trainer.md", model_init_kwargs={"dtype": "bfloat16"},
+          differs=FLOAT32_HEAD),
     _path("model_init_kwargs dtype='float32', attention", "docs: grpo_trainer.md",
           model_init_kwargs={"dtype": "float32", "attn_implementation": "eager"}),
     _path("model_init_kwargs as JSON", "docs: clis.md", model_init_kwargs='{"dtype": "float32"}'),
@@ -86,9 +91,9 @@ CASES = [
     _peft("DoRA and rsLoRA", "docs: peft_integration.md", lambda: _lora(use_dora=True, use_rslora=True)),
     _peft("prefix tuning", "-", _prefix),
     Case("LoRA on a mixture of experts", "tests: test_train_moe_peft_model", _moe_peft),
-    switch("bf16=True", "docs: defaults", bf16=True),
-    _model("weights in bfloat16", "-", _half),
-    _model("weights in bfloat16, bf16=True", "docs: defaults", _half, bf16=True),
+    switch("bf16=True", "docs: defaults", bf16=True, differs=FLOAT32_HEAD),
+    _model("weights in bfloat16", "-", _half, differs=FLOAT32_HEAD),
+    _model("weights in bfloat16, bf16=True", "docs: defaults", _half, bf16=True, differs=FLOAT32_HEAD),
     switch("fp16=True", "docs: transformers", fp16=True, bf16=False),
     switch("gradient checkpointing", "docs: defaults", gradient_checkpointing=True),
     switch("gradient checkpointing, reentrant", "docs: transformers", gradient_checkpointing=True,

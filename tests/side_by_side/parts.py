@@ -124,7 +124,7 @@ def acting(*calls: str, done: str = "1x") -> Callable[[Any], None]:
     """
 
     def prepare(trainer: Any) -> None:
-        tokenizer = trainer.processing_class
+        tokenizer = getattr(trainer.processing_class, "tokenizer", trainer.processing_class)
         end = tokenizer.eos_token_id
 
         def generate(input_ids: torch.Tensor, **kwargs: Any) -> torch.Tensor:

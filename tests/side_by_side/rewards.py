@@ -42,7 +42,7 @@ def _tensor(completions: Any, **kwargs: Any) -> torch.Tensor:
 
 
 def _booleans(completions: Any, **kwargs: Any) -> list[bool]:
-    return [any(c.isdigit() for c in text) and len(text) % 2 == 0 for text in completions]
+    return [sum(c.isdigit() for c in text) > 2 for text in completions]
 
 
 def _equal(completions: Any, **kwargs: Any) -> list[float]:
@@ -51,7 +51,9 @@ def _equal(completions: Any, **kwargs: Any) -> list[float]:
 
 def _relative(completions: Any, **kwargs: Any) -> list[float]:
     longest = max(1, max(map(len, completions)))
-    return [value - 0.5 * len(text) / longest for value, text in zip(digit_reward(completions), completions, strict=True)]
+    return [
+        value - 0.5 * len(text) / longest for value, text in zip(digit_reward(completions), completions, strict=True)
+    ]
 
 
 def _state(completions: Any, trainer_state: Any, **kwargs: Any) -> list[float]:

@@ -119,6 +119,11 @@ def _save_and_load(trainer: Any, anew: Callable[[], Any]) -> None:
         assert torch.equal(a, b), f"{name} differs after saving"
 
 
+def _train_and_push(trainer: Any) -> None:
+    trainer.train()
+    trainer.push_to_hub()
+
+
 def _hub(name: str, *, peft: bool = False, end: bool = True, **args: Any) -> Case:
     """`push_to_hub` with the hub's functions recorded: what would be uploaded must be there and be no scratch file."""
     uploads: list[list[str]] = []
@@ -146,7 +151,7 @@ def _hub(name: str, *, peft: bool = False, end: bool = True, **args: Any) -> Cas
         uploads.clear()
         more = {"peft_config": LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM")} if peft else {}
         settings = {**SAVE, "push_to_hub": True, "hub_model_id": "me/tiny", **args}
-        return Script(settings, saved(folder), more=more, around=around, check=check, play=lambda t: (t.train(), t.push_to_hub()))
+        return Script(settings, saved(folder), more=more, around=around, check=check, play=_train_and_push)
 
     return Case(name, "docs: transformers", build)
 
@@ -167,7 +172,8 @@ CASES = [
     switch("report_to as a list", "docs: transformers", report_to=["tensorboard"]),
     switch("log_completions", "docs: grpo_trainer.md", log_completions=True, num_completions_to_print=2,
            log_unique_prompts=True, quick=True),
-    switch("log_completions_hub_repo without log_completions", "docs: grpo_trainer.md", log_completions_hub_repo="me/x"),
+    switch("log_completions_hub_repo without log_completions", "docs: grpo_trainer.md",
+           log_completions_hub_repo="me/x"),
     switch("logging_steps=2", "docs: transformers", logging_steps=2, max_steps=4),
     switch("logging each epoch", "docs: transformers", logging_strategy="epoch", max_steps=-1, num_train_epochs=1),
     switch("logging_first_step", "docs: transformers", logging_first_step=True, logging_steps=2),
