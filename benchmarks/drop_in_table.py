@@ -112,8 +112,8 @@ def markdown(themes: dict[str, list[Row]], seconds: float) -> str:
         "# GRPOTrainer's scripts, beside PMPOTrainer\n",
         "```\npython benchmarks/drop_in.py --trl FOLDER --output docs/measured/drop_in.md\n```\n",
         f"{', '.join(f'{name} {version(name)}' for name in names)}; {len(rows)} scripts and switches in "
-        f"{seconds:.0f} s. Each is written once and runs with GRPOConfig and GRPOTrainer (theirs), then with the two names replaced and "
-        "nothing else changed (ours). max |Δw| is the largest difference between any two parameters after the last "
+        f"{seconds:.0f} s. Each is written once and runs with GRPOConfig and GRPOTrainer (theirs), then with the two names "
+        "replaced and nothing else changed (ours). max |Δw| is the largest difference between any two parameters after the last "
         "step, with the member of the family named and TRL's own defaults and updates a round. How a run is judged is "
         "in the head of the program.\n",
         "| | scripts | work in both | in theirs alone | in ours alone | in neither |\n|---|---|---|---|---|---|",
@@ -149,8 +149,10 @@ def _compared(rows: list[Row]) -> str:
     compared = [row for row in rows if row.difference is not None]
     apart = [row for row in compared if row.difference > SAME]
     unexplained = [row.name for row in apart if not row.differs]
-    text = f"Parameters of {len(compared)} scripts compared: at most {SAME:g} apart (a step is 0.01) in all but {len(apart)}"
-    return f"{text}, of which without a reason given: {', '.join(unexplained) or 'none'}."
+    return (
+        f"Parameters of {len(compared)} scripts compared: at most {SAME:g} apart (a step is 0.01) in all but "
+        f"{len(apart)}, of which without a reason given: {', '.join(unexplained) or 'none'}."
+    )
 
 
 def _outcomes(row: Row) -> str:
