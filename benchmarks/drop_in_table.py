@@ -112,10 +112,10 @@ def markdown(themes: dict[str, list[Row]], seconds: float) -> str:
         "# GRPOTrainer's scripts, beside PMPOTrainer\n",
         "```\npython benchmarks/drop_in.py --trl FOLDER --output docs/measured/drop_in.md\n```\n",
         f"{', '.join(f'{name} {version(name)}' for name in names)}; {len(rows)} scripts and switches in "
-        f"{seconds:.0f} s. Each is written once and runs with GRPOConfig and GRPOTrainer (theirs), then with the two names "
-        "replaced and nothing else changed (ours). max |Δw| is the largest difference between any two parameters after the last "
-        "step, with the member of the family named and TRL's own defaults and updates a round. How a run is judged is "
-        "in the head of the program.\n",
+        f"{seconds:.0f} s. Each is written once and runs with GRPOConfig and GRPOTrainer (theirs), then with the two "
+        "names replaced and nothing else changed (ours). max |Δw| is the largest difference between any two parameters "
+        "after the last step, with the member of the family named and TRL's own defaults and updates a round. How a "
+        "run is judged is in the head of the program.\n",
         "| | scripts | work in both | in theirs alone | in ours alone | in neither |\n|---|---|---|---|---|---|",
     ]
     for theme, some in [*themes.items(), ("**all**", rows)]:
