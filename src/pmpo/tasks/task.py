@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from pmpo.tasks.errors import InputError
 from pmpo.tasks.graders.verdict import Grade
+from pmpo.tasks.pictures import MARK, Picture, conversation, render, without_marks
 
 Messages = tuple[Mapping[str, str], ...]
 """A conversation, ({"role": "user", "content": "…"}, …)."""
@@ -28,6 +30,8 @@ class Problem:
         level: difficulty as the source has it, such as "Level 3"; None where it has none.
         kind: subject as the source has it, such as "algebra"; None where it has none.
         extra: more about it, JSON-able. "text" is the bare problem where `prompt` holds instructions as well.
+        pictures: those that belong to it; `<image>` in the prompt's text says where each stands, see
+            `pmpo.tasks.pictures`.
     """
 
     prompt: str | Messages
@@ -37,6 +41,7 @@ class Problem:
     level: str | None = None
     kind: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    pictures: tuple[Picture, ...] = ()
 
     @property
     def text(self) -> str:
@@ -44,7 +49,7 @@ class Problem:
         if "text" in self.extra:
             return str(self.extra["text"])
         if isinstance(self.prompt, str):
-            return self.prompt
+            return without_marks(self.prompt) if self.pictures else self.prompt
         return "\n".join(message["content"] for message in self.prompt)
 
 
@@ -56,12 +61,14 @@ class Task(Protocol):
         grader: kind of grader ("math", "choice", "sql", "reasoning_gym", "sums") that a worker runs.
         grader_options: its options, JSON-able (for "math" those of `MathRules`).
         endless: whether it makes its problems itself, as many as `limit` says.
+        has_pictures: whether problems have pictures, so that only a vision-language model can be asked.
     """
 
     name: str
     grader: str
     grader_options: Mapping[str, Any]
     endless: bool
+    has_pictures: bool
 
     def load(
         self, location: str | None = None, *, split: Split | None = None, limit: int | None = None, seed: int = 0
@@ -103,6 +110,7 @@ class GradedTask:
     grader: str
     grader_options: Mapping[str, Any] = field(default_factory=dict)
     endless: bool = False
+    has_pictures: bool = False
 
     def prompt(
         self,
@@ -113,9 +121,16 @@ class GradedTask:
         tokenizer: Any = None,
         chat_template_kwargs: Mapping[str, Any] | None = None,
     ) -> str:
-        """The text that the model continues, see `pmpo.tasks.templates.render_prompt`."""
-        from pmpo.tasks.templates import render_prompt
+        """The text that the model continues, see `pmpo.tasks.templates.render_prompt`.
 
+        For a problem with pictures, `tokenizer` is the model's processor, and the text goes to it with the pictures.
+        Raises: InputError as `render_prompt`, and for a problem with pictures in a template other than chat or plain.
+        """
+        from pmpo.tasks.templates import check_template, render_prompt
+
+        if problem.pictures and template != "plain":
+            check_template(template, system_prompt)
+            return render_with_pictures(template, problem, tokenizer, system_prompt, chat_template_kwargs)
         return render_prompt(
             template,
             problem.prompt,
@@ -135,3 +150,28 @@ class GradedTask:
             raise ValueError(f"Got {len(problems)} problems but {len(completions)} completions; give one for each.")
         golds = [problem.answer for problem in problems]
         return grade(golds, list(completions), kind=self.grader, options=dict(self.grader_options))
+
+
+def render_with_pictures(
+    template: str,
+    problem: Problem,
+    processor: Any,
+    system_prompt: str | None = None,
+    chat_template_kwargs: Mapping[str, Any] | None = None,
+) -> str:
+    """A problem with pictures in the processor's own chat template.
+
+    Raises: InputError for another template, and where `pmpo.tasks.pictures` refuses the problem.
+    """
+    if template != "chat":
+        raise InputError(
+            f"The problems of {problem.source} have pictures, for which the prompt template {template!r} has no place; "
+            "write prompt_template: chat."
+        )
+    if not isinstance(problem.prompt, str):
+        raise InputError(
+            f"The problem {problem.id} of {problem.source} has pictures and is a conversation; give its text, with "
+            f"{MARK} where each picture stands."
+        )
+    turns = conversation(problem.prompt, len(problem.pictures), system_prompt)
+    return render(turns, processor, chat_template_kwargs)

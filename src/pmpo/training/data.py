@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from pmpo.integrations.trl.preflight import check_fit
 from pmpo.tasks.errors import InputError
+from pmpo.tasks.picture_columns import picture_column, with_pictures
 from pmpo.tasks.problems import HubUnreachableError, ProblemSource, load_problems, table
 from pmpo.tasks.registry import get_task
 from pmpo.tasks.task import Problem, Task
 from pmpo.tasks.templates import render_prompt
+from pmpo.training import picture_data
 from pmpo.training.arguments import RunArguments
 
 if TYPE_CHECKING:
@@ -31,6 +33,10 @@ class Problems:
     train_rows: Sequence[int] = ()
     held_out_rows: Sequence[int] = ()
     unchecked: tuple[str, ...] = ()
+
+    @property
+    def has_pictures(self) -> bool:
+        return self.train is not None and picture_column(self.train) is not None
 
     @property
     def sizes(self) -> tuple[int | None, int | None]:
@@ -93,7 +99,8 @@ def _as_dataset(task: Task, problems: Sequence[Problem]) -> "Dataset":
         {"prompt": task.prompt(problem), "answer": _as_column(problem.answer), "level": problem.level}
         for problem in problems
     ]
-    return table(rows)
+    made = table(rows)
+    return with_pictures(made, [problem.pictures for problem in problems]) if task.has_pictures else made
 
 
 def _as_column(answer: Any) -> Any:
@@ -127,7 +134,9 @@ def _split(whole: "Dataset", run: RunArguments) -> Problems:
             f"{max(1, len(whole) // 10)}, or name an eval_dataset."
         )
     held_out = _draw(len(whole), run.eval_size, run.split_seed)
-    prompts = whole["prompt"][:]
+    prompts: Sequence[Any] = whole["prompt"][:]
+    if picture_column(whole) is not None:
+        prompts = picture_data.identities(whole, run.data_name)
     seen = {prompts[row] for row in held_out}
     train = [row for row, prompt in enumerate(prompts) if prompt not in seen]
     if not train:
@@ -136,7 +145,9 @@ def _split(whole: "Dataset", run: RunArguments) -> Problems:
 
 
 def render(dataset: "Dataset", run: RunArguments, tokenizer: Any, chat_template_kwargs: Any = None) -> "Dataset":
-    """The same rows with `prompt` put into the run's template."""
+    """The same rows with `prompt` put into the run's template; as a conversation where there are pictures."""
+    if picture_column(dataset) is not None:
+        return picture_data.render_conversations(dataset, run)
     prompts = [
         render_prompt(
             run.prompt_template,

@@ -19,7 +19,7 @@ from pmpo.tasks.graded_reward import GradedReward
 from pmpo.tasks.preflight import preflight
 from pmpo.tasks.rewards import GradingSettings, load_reward
 from pmpo.tasks.templates import check_template
-from pmpo.training import data, model, run_folder, summary
+from pmpo.training import data, model, picture_data, run_folder, summary
 from pmpo.training.arguments import Settings
 from pmpo.training.batch_arithmetic import check_alignment, check_processes
 from pmpo.training.held_out import HeldOutCallback, HeldOutSettings
@@ -100,7 +100,10 @@ def _prepare(settings: Settings) -> _Prepared:
         for reward in rewards:
             rows = [problems.train[i] for i in range(min(2, len(problems.train)))]
             try_reward(reward, rows, TrainerState(), args.reward_timeout)
-    source = model.resolve(settings, problems.texts())
+    if problems.has_pictures:
+        picture_data.check_template(run)
+        run.prompt_template = "chat"
+    source = model.resolve(settings, problems.texts(), problems.has_pictures)
     problems, longest = _rendered(problems, source, settings)
     unchecked = (*problems.unchecked, *source.unchecked)
     plan = make_plan(settings, folder, source.name, problems.sizes, longest, unchecked)
@@ -126,17 +129,20 @@ def _rendered(
         return problems, None
     run, args = settings.run, settings.training
     parts: list[Any] = []
-    longest = 0
+    lengths: list[int | None] = []
     for dataset, rows, completion, name in (
         (problems.train, problems.train_rows, args.max_completion_length or 1, run.data_name),
         (problems.held_out, problems.held_out_rows, _eval_length(settings), run.eval_dataset or run.data_name),
     ):
         if dataset is not None:
             dataset = data.render(dataset, run, source.tokenizer, args.chat_template_kwargs)
-            longest = max(
-                longest, data.check_lengths(dataset, rows, source.tokenizer, source.context, completion, name)
-            )
+            fit = (dataset, rows, source.tokenizer, source.context, completion, name)
+            if problems.has_pictures:
+                lengths.append(picture_data.check_lengths(*fit, args.chat_template_kwargs))
+            else:
+                lengths.append(data.check_lengths(*fit))
         parts.append(dataset)
+    longest = None if None in lengths else max(lengths)
     return replace(problems, train=parts[0], held_out=parts[1]), longest
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast, Qwen2ForCausalLM
+    from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 END, PAD = "<|endoftext|>", "<|pad|>"
 _MARKERS = (
@@ -59,12 +59,11 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> "PreTrainedTokeniz
     )
 
 
-def make_model(shape: ScratchShape, tokenizer: "PreTrainedTokenizerFast", seed: int) -> "Qwen2ForCausalLM":
-    """A Qwen2 with float32 weights drawn from `seed`; torch's global random state is left as it was."""
-    import torch
-    from transformers import Qwen2Config, Qwen2ForCausalLM
+def text_config(shape: ScratchShape, tokenizer: "PreTrainedTokenizerFast", spread: float = 0.02) -> "Qwen2Config":
+    """The configuration of a Qwen2 of this shape, with weights drawn with the standard deviation `spread`."""
+    from transformers import Qwen2Config
 
-    config = Qwen2Config(
+    return Qwen2Config(
         vocab_size=len(tokenizer),
         hidden_size=shape.hidden_size,
         intermediate_size=4 * shape.hidden_size,
@@ -72,11 +71,20 @@ def make_model(shape: ScratchShape, tokenizer: "PreTrainedTokenizerFast", seed: 
         num_attention_heads=shape.heads,
         num_key_value_heads=shape.heads,
         max_position_embeddings=shape.context,
+        initializer_range=spread,
         tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
+
+
+def make_model(shape: ScratchShape, tokenizer: "PreTrainedTokenizerFast", seed: int) -> "Qwen2ForCausalLM":
+    """A Qwen2 with float32 weights drawn from `seed`; torch's global random state is left as it was."""
+    import torch
+    from transformers import Qwen2ForCausalLM
+
+    config = text_config(shape, tokenizer)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Qwen2ForCausalLM(config).float()
