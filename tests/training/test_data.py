@@ -6,6 +6,7 @@ import pytest
 
 from pmpo.tasks.errors import InputError
 from pmpo.training.arguments import RunArguments
+from pmpo.tasks.prompting import PromptSettings
 from pmpo.training.data import check_lengths, load, render
 from tiny import tiny_tokenizer
 
@@ -50,7 +51,7 @@ def test_nothing_held_out_and_everything_held_out(tmp_path):
 
 
 def test_sums_are_the_same_problems_in_every_run():
-    first, second = (load(RunArguments(eval_size=10)) for _ in range(2))
+    first, second = (load(RunArguments(task="sums", eval_size=10)) for _ in range(2))
     assert first.train["prompt"][:5] == second.train["prompt"][:5]
     assert not set(first.train["prompt"]) & set(first.held_out["prompt"])
 
@@ -63,8 +64,7 @@ def test_a_dry_run_reports_a_hub_that_cannot_be_reached(tmp_path):
 
 
 def test_the_template_and_the_suffix_are_applied(tmp_path):
-    arguments = run(write(tmp_path / "p.jsonl"), problem_suffix=" Think.", prompt_template="qwen_math")
-    rows = render(load(arguments).train, arguments, None)
+    rows = render(load(run(write(tmp_path / "p.jsonl"))).train, PromptSettings("qwen_math", suffix=" Think."), None)
     assert rows[0]["prompt"].startswith("<|im_start|>system") and "+1= Think.<|im_end|>" in rows[0]["prompt"]
     assert set(rows.column_names) == {"problem", "answer", "prompt"}
 

@@ -35,7 +35,7 @@ class InProcessGenerator:
 
     def generate(
         self,
-        prompts: Sequence[str],
+        prompts: Sequence[str | list[int]],
         sampling: Sampling,
         seed: int,
         pictures: Sequence[Sequence[Picture]] | None = None,
@@ -43,7 +43,8 @@ class InProcessGenerator:
         """One completion per prompt, in their order.
 
         Args:
-            pictures: of each prompt, in the order in which its text marks them; decoded batch by batch.
+            prompts: texts, or the ids of prompts that are tokenized already.
+            pictures: of each prompt, which is then a text, in the order of its marks; decoded batch by batch.
         Raises: ValueError when the tokenizer has neither padding nor end-of-sequence token, or a number is out of
             range.
         """
@@ -59,7 +60,7 @@ class InProcessGenerator:
 
     @torch.no_grad()
     def _batch(
-        self, prompts: list[str], pictures: Sequence[Sequence[Picture]], sampling: Sampling
+        self, prompts: list[str | list[int]], pictures: Sequence[Sequence[Picture]], sampling: Sampling
     ) -> list[Completion]:
         tokenizer = self.tokenizer
         end = self.model.generation_config.eos_token_id
@@ -79,7 +80,7 @@ class InProcessGenerator:
         return [Completion(text, *length) for text, length in zip(texts, lengths, strict=True)]
 
 
-    def _inputs(self, prompts: list[str], pictures: Sequence[Sequence[Picture]], pad: int) -> dict[str, Any]:
+    def _inputs(self, prompts: list[str | list[int]], pictures: Sequence[Sequence[Picture]], pad: int) -> dict[str, Any]:
         """What the model takes, padded on the left."""
         device = self.model.device
         if any(pictures):
@@ -88,7 +89,9 @@ class InProcessGenerator:
                 text=prompts, images=images, padding=True, padding_side="left", return_tensors="pt"
             )
             return dict(made.to(device, self.model.dtype))  # whole numbers keep their type
-        encoded = [self.tokenizer(prompt)["input_ids"] for prompt in prompts]
+        encoded = [
+            self.tokenizer(prompt)["input_ids"] if isinstance(prompt, str) else list(prompt) for prompt in prompts
+        ]
         width = max(map(len, encoded))
         # Padded by hand: the tokenizer's own padding needs its padding token and side changed and put back.
         ids_BT = torch.tensor([[pad] * (width - len(ids)) + ids for ids in encoded], device=device)

@@ -7,37 +7,12 @@ from typing import Any
 from pmpo.evaluation.backends import BACKENDS, BackendSettings
 from pmpo.evaluation.generation import Sampling
 from pmpo.tasks.errors import InputError, nearest
-from pmpo.tasks.templates import check_template
+from pmpo.tasks.prompting import AUTO, PromptSettings
 
 SUITES: Mapping[str, tuple[str, ...]] = {
     "math": ("aime24", "amc", "math500", "minerva_math", "olympiadbench"),
 }
 """Benchmarks that papers report together."""
-
-
-@dataclass(frozen=True)
-class PromptSettings:
-    """How a problem becomes a prompt; see `pmpo.tasks.templates`.
-
-    Attributes:
-        template: qwen_math, r1, plain or chat.
-        system_prompt: for the templates with a place for one.
-        suffix: text put after every problem, before the template is applied.
-        chat_template_kwargs: for the template chat.
-    """
-
-    template: str = "plain"
-    system_prompt: str | None = None
-    suffix: str | None = None
-    chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        check_template(self.template, self.system_prompt)
-        if self.chat_template_kwargs and self.template != "chat":
-            raise InputError(
-                f"chat_template_kwargs is {dict(self.chat_template_kwargs)!r}, which the prompt template "
-                f"{self.template!r} does not use; write prompt_template chat, or drop it."
-            )
 
 
 @dataclass(frozen=True)
@@ -110,7 +85,7 @@ class EvaluationSettings:
         if not self.grader_timeout > 0:
             raise InputError(f"grader_timeout is {self.grader_timeout}; write a number of seconds, such as 5.")
         chat = BACKENDS[self.backend.name].chat
-        if chat and self.prompt.template != "chat":
+        if chat and self.prompt.template not in ("chat", AUTO):
             raise InputError(
                 f"The backend {self.backend.name} applies the model's chat template itself; write prompt_template chat "
                 f"(it is {self.prompt.template!r}), or use {self.backend.name.replace('-chat', '')}."

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from pmpo.tasks.conversations import as_completion, is_conversation
 from pmpo.tasks.errors import InputError
 from pmpo.tasks.time_limit import DeadlineError, call_within
 
@@ -153,12 +154,13 @@ def try_reward(
     Raises: InputError as `CheckedReward` does, and after the timeout.
     """
     columns = {key: [row[key] for row in rows] for key in rows[0] if key != "prompt"}
+    prompts = [row["prompt"] for row in rows]
     try:
         call_within(
             timeout,
             lambda: reward(
-                prompts=[row["prompt"] for row in rows],
-                completions=["I think the answer is \\boxed{7}."] * len(rows),
+                prompts=prompts,
+                completions=[as_completion("I think the answer is \\boxed{7}.", prompt) for prompt in prompts],
                 completion_ids=[[0]] * len(rows),
                 trainer_state=trainer_state,
                 log_extra=lambda column, values: None,
@@ -171,3 +173,16 @@ def try_reward(
             f"The reward function {reward.name} gave {error} for {len(rows)} completions, when it was tried before the "
             "run; raise reward_timeout if it needs longer."
         ) from error
+    except _RaisedError as error:
+        if isinstance(error.__cause__, TypeError | AttributeError | KeyError):
+            raise _RaisedError(f"{error} {_form_of(prompts[0])}") from error.__cause__
+        raise
+
+
+def _form_of(prompt: Any) -> str:
+    if is_conversation(prompt):
+        return (
+            "The prompts are conversations, so every completion is a list of messages, as from GRPOTrainer: "
+            "completion[0]['content'] is its text."
+        )
+    return "The prompts are texts, so every completion is one too."

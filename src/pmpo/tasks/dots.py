@@ -88,4 +88,4 @@ def dots_task(most: Any = 4, cells: Any = 4) -> DotsTask:
     for name, value, low, high in (("most", most, 1, 9), ("cells", cells, 4, 16)):
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise InputError(f"The option {name} of the task dots is {value!r}; write a number from {low} to {high}.")
-    return DotsTask(most=most, cells=cells)
+    return DotsTask(grader_options={"most": most}, most=most, cells=cells)

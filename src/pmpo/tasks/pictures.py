@@ -1,15 +1,12 @@
-"""Pictures of problems, and prompts with a place for each.
+"""Pictures of problems.
 
 In a problem's text `<image>` marks where a picture stands, as in the data sets of EasyR1 and verl; a text without the
-mark has its pictures first. A prompt for a model is then a conversation whose user turn is a list of parts, which is
-what TRL and the processors of transformers take:
-
-    [{"role": "user", "content": [{"type": "image", "text": None}, {"type": "text", "text": "Find x."}]}]
+mark has its pictures first.
 """
 
 import hashlib
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,67 +74,3 @@ class Picture:
 def without_marks(text: str) -> str:
     """The text of a problem alone."""
     return text.replace(MARK, "").strip()
-
-
-def conversation(text: str, pictures: int, system_prompt: str | None = None) -> list[dict[str, Any]]:
-    """The prompt of a problem with `pictures` pictures, as the conversation described above.
-
-    Raises: InputError when the text marks another number of pictures.
-    """
-    marked = text.count(MARK)
-    if marked not in (0, pictures):
-        raise InputError(
-            f"The problem {text[:60]!r} marks {marked} place{'s' if marked != 1 else ''} with {MARK}, but it has "
-            f"{pictures} picture{'s' if pictures != 1 else ''}; mark each of them, or none."
-        )
-    pieces = text.split(MARK) if marked else [*[""] * pictures, text]
-    parts: list[dict[str, Any]] = []
-    for number, piece in enumerate(pieces):
-        if number:
-            parts.append({"type": "image", "text": None})
-        if piece:
-            parts.append({"type": "text", "text": piece})
-    turns = [{"role": "user", "content": parts}]
-    if system_prompt is not None:
-        turns.insert(0, {"role": "system", "content": [{"type": "text", "text": system_prompt}]})
-    return turns
-
-
-def render(turns: Sequence[Mapping[str, Any]], processor: Any, chat_template_kwargs: Mapping[str, Any] | None) -> str:
-    """A conversation in the processor's chat template, with the model's own mark for every picture; the processor turns
-    this text and the pictures into the model's input.
-
-    Raises: InputError for a processor without a chat template.
-    """
-    if not getattr(processor, "chat_template", None):
-        raise InputError(
-            "The problems have pictures, which only a chat template can place, and the model's processor has none; use "
-            "an instruction-tuned vision-language model."
-        )
-    options = dict(chat_template_kwargs or {})
-    text: str = processor.apply_chat_template(list(turns), tokenize=False, add_generation_prompt=True, **options)
-    # The processor tokenizes the text again, and one that prepends its own start token would then write it twice.
-    tokenizer = processor.tokenizer
-    start = tokenizer.bos_token
-    if start and text.startswith(start) and tokenizer("x")["input_ids"][:1] == [tokenizer.bos_token_id]:
-        return text[len(start) :]
-    return text
-
-
-def prompt_lengths(processor: Any, texts: Sequence[str], pictures: Iterable[Sequence[Picture]]) -> list[int] | None:
-    """Tokens of rendered prompts with their pictures, from the pictures' sizes alone; None for a processor that does
-    not tell how many tokens a picture takes."""
-    count = getattr(processor, "_get_num_multimodal_tokens", None)  # what vLLM asks too
-    if count is None:
-        return None
-    taken: dict[tuple[int, int], int] = {}
-    lengths = []
-    for ids, own in zip(processor.tokenizer(list(texts))["input_ids"], pictures, strict=True):
-        length = len(ids)
-        for picture in own:
-            width, height = picture.open().size
-            if (height, width) not in taken:
-                taken[height, width] = count(image_sizes=[(height, width)])["num_image_tokens"][0]
-            length += taken[height, width] - 1  # the text has one token for it
-        lengths.append(length)
-    return lengths

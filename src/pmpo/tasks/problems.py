@@ -1,4 +1,4 @@
-"""Problems from a file, a saved data set or the hub, as one table with the columns `prompt` and `answer`."""
+"""The rows of a file, a saved data set or the hub, with the columns that they have there."""
 
 import csv
 import json
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 SUFFIXES = (".jsonl", ".json", ".parquet", ".csv")
-_RESERVED = ("prompts", "completions", "completion_ids", "trainer_state", "log_extra", "log_metric")
-"""Names that TRL passes to reward functions itself; a data set's own column would collide with them."""
+AUTO = "auto"
 
 
 class HubUnreachableError(InputError):
@@ -30,28 +29,18 @@ class ProblemSource:
             "owner/name".
         config: the hub data set's configuration ("main"), or None.
         split: the split to take from a hub data set or a saved `DatasetDict`; single files have none.
-        problem_column: the column with the problem's text.
-        answer_column: the column with the reference answer (text, number, or a list of accepted forms); None when the
-            reward function needs none.
+        problem_column: the column with the problem: a text, or a conversation; or a field of one, "extra_info.question".
+        answer_column: the column with the reference answer (text, number, or a list of accepted forms); or a field of
+            one, "reward_model.ground_truth"; None when the reward function needs none.
+
+    "auto" stands for the column that `pmpo.tasks.layouts` recognises.
     """
 
     location: str
     config: str | None = None
     split: str = "train"
-    problem_column: str = "problem"
-    answer_column: str | None = "answer"
-
-
-def load_problems(source: ProblemSource) -> "Dataset":
-    """The problems of `source`, one row each, in the source's order.
-
-    Returns: a `datasets.Dataset` with `prompt` (the problem's text, not yet in any template), `answer` (unless
-        `answer_column` is None) and every other column of the source. A column whose name TRL or this function needs
-        for itself is kept as `source_<name>`.
-    Raises: InputError when there is nothing at the location, a column is missing, the data set is empty, or rows lack a
-        problem or an answer; HubUnreachableError when a hub data set cannot be fetched.
-    """
-    return with_standard_columns(open_table(source), source)
+    problem_column: str = AUTO
+    answer_column: str | None = AUTO
 
 
 def open_table(source: ProblemSource) -> "Dataset":
@@ -194,52 +183,4 @@ def _unreachable(location: str, reason: str) -> str:
     return (
         f"{location!r} is no file or folder here, and the hub did not give a data set of that name ({reason}). "
         "Check the spelling and the connection, or give the path of a .jsonl, .json, .parquet or .csv file."
-    )
-
-
-def with_standard_columns(dataset: "Dataset", source: ProblemSource) -> "Dataset":
-    if len(dataset) == 0:
-        raise InputError(f"The data set {source.location} is empty: it has no rows to train on.")
-    wanted = {"prompt": source.problem_column, "answer": source.answer_column}
-    values: dict[str, Any] = {}
-    for standard, column in wanted.items():
-        if column is None:
-            continue
-        if column not in dataset.column_names:
-            flag = "problem_column" if standard == "prompt" else "answer_column"
-            raise InputError(
-                f"The data set {source.location} has no column {column!r}; its columns are "
-                f"{', '.join(dataset.column_names)}.{nearest(column, dataset.column_names)} Name it with --{flag}."
-            )
-        values[standard] = dataset[column][:]
-    _check_present(values, source)
-    taken = {**{name: c for name, c in wanted.items() if c is not None and c != name}, **dict.fromkeys(_RESERVED)}
-    clashes = {name: f"source_{name}" for name in dataset.column_names if name in taken}
-    dataset = dataset.rename_columns(clashes) if clashes else dataset
-    for standard, column in values.items():
-        if standard not in dataset.column_names:
-            dataset = dataset.add_column(standard, column)
-    return dataset
-
-
-def _check_present(values: dict[str, Any], source: ProblemSource) -> None:
-    """Refuse rows without a problem's text or without an answer, naming them (rows count from 1)."""
-    missing = [i for i, text in enumerate(values["prompt"], 1) if not isinstance(text, str) or not text.strip()]
-    if missing:
-        raise InputError(
-            f"{_rows(missing)} of {source.location} ha{'s' if len(missing) == 1 else 've'} no text in the column "
-            f"{source.problem_column!r}; remove or fill them."
-        )
-    missing = [i for i, a in enumerate(values.get("answer", []), 1) if a is None or a == "" or a == []]
-    if missing:
-        raise InputError(
-            f"{_rows(missing)} of {source.location} ha{'s' if len(missing) == 1 else 've'} no value in the column "
-            f"{source.answer_column!r}; remove or fill them."
-        )
-
-
-def _rows(numbers: list[int]) -> str:
-    shown = ", ".join(map(str, numbers[:5]))
-    return f"Row{'s' if len(numbers) > 1 else ''} {shown}" + (
-        f" and {len(numbers) - 5} more" if len(numbers) > 5 else ""
     )

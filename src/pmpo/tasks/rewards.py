@@ -20,6 +20,7 @@ from pmpo.tasks.graders.grader import KINDS
 from pmpo.tasks.registry import get_task, is_task, task_names
 from pmpo.tasks.shaping import FACTORIES, SHAPING, shaping
 from pmpo.tasks.sums import sums_reward
+from pmpo.tasks.verl_reward import with_trl_signature
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def load_reward(name: str, grading: GradingSettings | None = None, task: str | N
     Args:
         name: a kind of grader ("math", "choice", "sql", "reasoning_gym"), a built-in task ("gsm8k"), "sums", a shaping
             reward ("think_format", "soft_overlong:max_length=1024,cache=256"), "package.module:function" (importable,
-            the current folder included) or "path/to/file.py:function".
+            the current folder included) or "path/to/file.py:function"; a function may also be written for verl.
         grading: for the graders; the others take none of it.
         task: the run's; its name means its own grader and rules, also where a kind has the same name.
     Raises: InputError when there is no such name, module, file or function.
@@ -57,7 +58,7 @@ def load_reward(name: str, grading: GradingSettings | None = None, task: str | N
     if name == task or name in KINDS or is_task(name):
         grader = get_task(name) if name == task else name
         return CheckedReward(reward(grader, grading.prices, timeout=grading.timeout, **grading.options), name)
-    return CheckedReward(_function(name), name)
+    return CheckedReward(with_trl_signature(_function(name), name), name)
 
 
 def _function(name: str) -> Any:

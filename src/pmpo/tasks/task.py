@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from pmpo.tasks.errors import InputError
 from pmpo.tasks.graders.verdict import Grade
-from pmpo.tasks.pictures import MARK, Picture, conversation, render, without_marks
+from pmpo.tasks.pictures import Picture, without_marks
 
 Messages = tuple[Mapping[str, str], ...]
 """A conversation, ({"role": "user", "content": "…"}, …)."""
@@ -129,6 +128,8 @@ class GradedTask:
         from pmpo.tasks.templates import check_template, render_prompt
 
         if problem.pictures and template != "plain":
+            from pmpo.tasks.picture_prompts import render_with_pictures
+
             check_template(template, system_prompt)
             return render_with_pictures(template, problem, tokenizer, system_prompt, chat_template_kwargs)
         return render_prompt(
@@ -150,28 +151,3 @@ class GradedTask:
             raise ValueError(f"Got {len(problems)} problems but {len(completions)} completions; give one for each.")
         golds = [problem.answer for problem in problems]
         return grade(golds, list(completions), kind=self.grader, options=dict(self.grader_options))
-
-
-def render_with_pictures(
-    template: str,
-    problem: Problem,
-    processor: Any,
-    system_prompt: str | None = None,
-    chat_template_kwargs: Mapping[str, Any] | None = None,
-) -> str:
-    """A problem with pictures in the processor's own chat template.
-
-    Raises: InputError for another template, and where `pmpo.tasks.pictures` refuses the problem.
-    """
-    if template != "chat":
-        raise InputError(
-            f"The problems of {problem.source} have pictures, for which the prompt template {template!r} has no place; "
-            "write prompt_template: chat."
-        )
-    if not isinstance(problem.prompt, str):
-        raise InputError(
-            f"The problem {problem.id} of {problem.source} has pictures and is a conversation; give its text, with "
-            f"{MARK} where each picture stands."
-        )
-    turns = conversation(problem.prompt, len(problem.pictures), system_prompt)
-    return render(turns, processor, chat_template_kwargs)

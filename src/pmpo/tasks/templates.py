@@ -2,10 +2,10 @@
 
 `qwen_math` and `r1` are those of "Understanding R1-Zero-Like Training" (arXiv 2503.20783, train_zero_math.py of its
 code, Apache-2.0), which the GMPO, PMPO and HölderPO papers train with. A rendered prompt is always one string, also for
-`chat`, so reward functions always see completions as plain strings.
+`chat`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pmpo.tasks.errors import InputError, nearest
@@ -73,21 +73,47 @@ def render_prompt(
     return _render_chat(problem, system_prompt, tokenizer, chat_template_kwargs or {})
 
 
-def _render_chat(problem: str | Messages, system_prompt: str | None, tokenizer: Any, kwargs: Mapping[str, Any]) -> str:
+def chat_messages(problem: str | Sequence[Mapping[str, Any]], system_prompt: str | None) -> list[dict[str, Any]]:
+    """A problem as messages: a text is the user's, and the system prompt comes first.
+
+    Raises: InputError for a system prompt beside a conversation's own.
+    """
+    turns = [{"role": "user", "content": problem}] if isinstance(problem, str) else [dict(turn) for turn in problem]
+    if system_prompt is None:
+        return turns
+    if turns[0]["role"] == "system":
+        raise InputError(
+            f"The problem is a conversation with a system message of its own ({turns[0]['content']!r}), and "
+            f"system_prompt is {system_prompt!r}; drop system_prompt."
+        )
+    return [{"role": "system", "content": system_prompt}, *turns]
+
+
+def chat_text(turns: Sequence[Mapping[str, Any]], tokenizer: Any, kwargs: Mapping[str, Any]) -> str:
+    """What the tokenizer's chat template makes of a conversation that the model is to continue.
+
+    Raises: InputError when the tokenizer has no chat template, and for what the template itself refuses.
+    """
+    from jinja2 import TemplateError
+
     if tokenizer is None or not getattr(tokenizer, "chat_template", None):
         raise InputError(
             f"prompt_template is 'chat', but the tokenizer {getattr(tokenizer, 'name_or_path', None)!r} has no chat "
-            "template; write prompt_template: qwen_math, r1 or plain, or use an instruction-tuned model."
+            "template; write prompt_template: qwen_math, r1 or plain, or use an instruction-tuned model (prompts that "
+            "are conversations need one)."
         )
-    turns = [{"role": "user", "content": problem}] if isinstance(problem, str) else [dict(turn) for turn in problem]
-    if system_prompt is not None:
-        if turns[0]["role"] == "system":
-            raise InputError(
-                f"The problem is a conversation with a system message of its own ({turns[0]['content']!r}), and "
-                f"system_prompt is {system_prompt!r}; drop system_prompt."
-            )
-        turns.insert(0, {"role": "system", "content": system_prompt})
-    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, **kwargs)
+    try:
+        text: str = tokenizer.apply_chat_template(list(turns), tokenize=False, add_generation_prompt=True, **kwargs)
+    except TemplateError as error:
+        raise InputError(
+            f"The chat template of {getattr(tokenizer, 'name_or_path', None)!r} refuses the roles "
+            f"{', '.join(str(turn.get('role')) for turn in turns)}: {error}."
+        ) from error
+    return text
+
+
+def _render_chat(problem: str | Messages, system_prompt: str | None, tokenizer: Any, kwargs: Mapping[str, Any]) -> str:
+    text = chat_text(chat_messages(problem, system_prompt), tokenizer, kwargs)
     # The trainer tokenizes the text again, and a tokenizer that prepends its own start token would then write it twice.
     start = tokenizer.bos_token
     if start and text.startswith(start) and tokenizer("x")["input_ids"][:1] == [tokenizer.bos_token_id]:

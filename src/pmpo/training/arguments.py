@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pmpo.tasks.errors import InputError, nearest
 from pmpo.tasks.options import read_options
-from pmpo.training.run_arguments import RunArguments
+from pmpo.training.run_arguments import NoDataError, RunArguments
 
 if TYPE_CHECKING:
     from trl import ModelConfig
@@ -38,13 +38,15 @@ class Settings:
 
 
 def parse(arguments: list[str], command: str = "") -> Settings:
-    """Flags and the YAML file of --config as `Settings`; without any model or data given, the embedded default.
+    """Flags and the YAML file of --config as `Settings`; where neither a file, a model nor data is named, the embedded
+    demonstration.
 
     Raises: InputError for an unreadable file, an unknown name (with the nearest), a value of the wrong type, and
         whatever the three dataclasses refuse.
     """
     arguments = _split_equals(arguments)
-    config = _read_config(arguments)
+    path = _config_path(arguments)
+    config = _read_config(path)
     parser = _parser()
     _reject_unknown_keys(config, parser)
     parser.set_defaults_with_config(**config)
@@ -54,7 +56,10 @@ def parse(arguments: list[str], command: str = "") -> Settings:
         flag = unknown[0]
         raise InputError(f"There is no option {flag!r}.{nearest(flag, names)} `pmpo train --help_all` lists all.")
     given = dict(vars(namespace))
-    run, training, model = _construct(parser, arguments, given)
+    try:
+        run, training, model = _construct(parser, arguments, given)
+    except NoDataError as error:
+        raise InputError(f"{error}{_usage_of(path)}") from None
     output_dir_given = given.get("output_dir") is not None
     return Settings(run, model, training, given, command, output_dir_given)
 
@@ -67,18 +72,23 @@ def _split_equals(arguments: list[str]) -> list[str]:
     return out
 
 
-def _read_config(arguments: list[str]) -> dict[str, Any]:
-    """The YAML mapping to start from; takes --config and its value out of `arguments`, and sets its `env` variables."""
+def _config_path(arguments: list[str]) -> Path | None:
+    """The file of --config, which is taken out of `arguments`; the demonstration's where nothing is said of data or
+    model; else None."""
     if "--config" in arguments:
         index = arguments.index("--config")
         if index + 1 >= len(arguments):
             raise InputError("--config needs the path of a YAML file.")
         path = Path(arguments[index + 1]).expanduser()
         del arguments[index : index + 2]
-    elif _names_own_data_or_model(arguments):
+        return path
+    return None if _names_own_data_or_model(arguments) else DEFAULT_CONFIG
+
+
+def _read_config(path: Path | None) -> dict[str, Any]:
+    """The YAML mapping to start from; sets its `env` variables."""
+    if path is None:
         return {}
-    else:
-        path = DEFAULT_CONFIG
     config = read_options(path)
     config.pop(RECORD_KEY, None)
     for key, value in (config.pop("env", None) or {}).items():
@@ -86,9 +96,25 @@ def _read_config(arguments: list[str]) -> dict[str, Any]:
     return config
 
 
+_OWN = ("task", "dataset", "eval_dataset", "problem_column", "answer_column", "model_name_or_path", "init_from_scratch")
+"""What the demonstration has of its own: whoever names one of these, or dataset_split and the like, means another run."""
+
+
 def _names_own_data_or_model(arguments: list[str]) -> bool:
-    own = ("task", "dataset", "model_name_or_path", "init_from_scratch")
-    return any(argument.lstrip("-").split("=")[0].replace("-", "_") in own for argument in arguments)
+    names = [a.lstrip("-").split("=")[0].replace("-", "_") for a in arguments if a.startswith("--")]
+    return any(name in _OWN or name.startswith("dataset_") for name in names)
+
+
+def _usage_of(path: Path | None) -> str:
+    """The command with data that stands in the comment at the head of a configuration file, as the end of a message."""
+    if path is None:
+        return ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        if "pmpo train" in line and ("--dataset" in line or "--task" in line):
+            return f" {path} is meant for: {line.lstrip('# ')}"
+    return f" {path} names none."
 
 
 def _parser() -> Any:

@@ -2,19 +2,22 @@
 
 import json
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pmpo.integrations.trl.preflight import check_fit
+from pmpo.tasks.conversations import conversation_text, is_conversation
 from pmpo.tasks.errors import InputError
+from pmpo.tasks.layouts import load_with_layout
 from pmpo.tasks.picture_columns import picture_column, with_pictures
-from pmpo.tasks.problems import HubUnreachableError, ProblemSource, load_problems, table
+from pmpo.tasks.problems import HubUnreachableError, ProblemSource, table
+from pmpo.tasks.prompting import PromptSettings
 from pmpo.tasks.registry import get_task
 from pmpo.tasks.task import Problem, Task
-from pmpo.tasks.templates import render_prompt
+from pmpo.tasks.templates import chat_messages, chat_text, render_prompt
 from pmpo.training import picture_data
-from pmpo.training.arguments import RunArguments
+from pmpo.training.run_arguments import RunArguments
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -25,7 +28,8 @@ class Problems:
     """Training and held-out problems, columns `prompt`, `answer`, …; `held_out` is None when none are measured.
 
     `train_rows` and `held_out_rows` are the rows' numbers in their source, counted from 1. `unchecked` holds a sentence
-    for each data set that a dry run could not fetch; `train` is None then.
+    for each data set that a dry run could not fetch; `train` is None then. `notes` are sentences on what was recognised
+    in the data.
     """
 
     train: "Dataset | None"
@@ -33,6 +37,12 @@ class Problems:
     train_rows: Sequence[int] = ()
     held_out_rows: Sequence[int] = ()
     unchecked: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def conversational(self) -> bool:
+        """Whether the training prompts are lists of messages."""
+        return self.train is not None and is_conversation(self.train[0]["prompt"])
 
     @property
     def has_pictures(self) -> bool:
@@ -48,7 +58,11 @@ class Problems:
         if self.train is None:
             return []
         columns = [name for name in ("prompt", "answer") if name in self.train.column_names]
-        return [str(value) for name in columns for value in self.train[name]]
+        return [_text(value) for name in columns for value in self.train[name]]
+
+
+def _text(value: Any) -> str:
+    return conversation_text(value) if is_conversation(value) else str(value)
 
 
 def load(run: RunArguments) -> Problems:
@@ -61,22 +75,27 @@ def load(run: RunArguments) -> Problems:
     if task is not None and task.endless and run.dataset is None:
         return _made(task, run)
     try:
-        whole = _load(run, task, run.dataset, run.dataset_config, run.dataset_split)
+        whole, notes = _load(run, task, run.dataset, run.dataset_config, run.dataset_split)
         other = None
         if run.eval_dataset is not None and run.eval_size:
-            other = _load(run, task, run.eval_dataset, None, run.eval_dataset_split)
+            other, others = _load(run, task, run.eval_dataset, None, run.eval_dataset_split)
+            notes += tuple(f"held out: {note}" for note in others if note not in notes)
     except HubUnreachableError as error:
         if not run.dry_run:
             raise
         return Problems(None, None, unchecked=(f"the data: {error}",))
     if other is None:
-        return _split(whole, run)
+        return replace(_split(whole, run), notes=notes)
     rows = _draw(len(other), min(run.eval_size, len(other)), run.split_seed)
-    return _selected(whole, range(len(whole)), other, rows)
+    return replace(_selected(whole, range(len(whole)), other, rows), notes=notes)
 
 
 def _made(task: Task, run: RunArguments) -> Problems:
     """Problems that the task makes itself; its two splits share none."""
+    if run.eval_dataset is not None:
+        raise InputError(
+            f"The task {run.task} makes its held-out problems itself, and eval_dataset is {run.eval_dataset!r}; drop it."
+        )
     train = task.load(None, split="train", limit=run.task_size, seed=run.split_seed)
     held_out = task.load(None, split="test", limit=run.eval_size, seed=run.split_seed) if run.eval_size else []
     return Problems(
@@ -87,20 +106,30 @@ def _made(task: Task, run: RunArguments) -> Problems:
     )
 
 
-def _load(run: RunArguments, task: Task | None, location: str | None, config: str | None, split: str) -> "Dataset":
-    """The problems of the run's task, or of any data set with its own columns."""
+def _load(
+    run: RunArguments, task: Task | None, location: str | None, config: str | None, split: str
+) -> "tuple[Dataset, tuple[str, ...]]":
+    """The problems of the run's task, or of any data set with its own columns, and what was recognised in it."""
     if task is None:
-        return load_problems(ProblemSource(str(location), config, split, run.problem_column, run.answer_column))
-    return _as_dataset(task, task.load(location, split="test" if split == "test" else "train", seed=run.split_seed))
+        source = ProblemSource(str(location), config, split, run.problem_column, run.answer_column)
+        dataset, layout = load_with_layout(source)
+        return dataset, layout.notes
+    problems = task.load(location, split="test" if split == "test" else "train", seed=run.split_seed)
+    return _as_dataset(task, problems), ()
 
 
 def _as_dataset(task: Task, problems: Sequence[Problem]) -> "Dataset":
     rows = [
-        {"prompt": task.prompt(problem), "answer": _as_column(problem.answer), "level": problem.level}
+        {"prompt": _asked(task, problem), "answer": _as_column(problem.answer), "level": problem.level}
         for problem in problems
     ]
     made = table(rows)
     return with_pictures(made, [problem.pictures for problem in problems]) if task.has_pictures else made
+
+
+def _asked(task: Task, problem: Problem) -> Any:
+    """What the task asks, in no template yet: a text, or a conversation as a list."""
+    return task.prompt(problem) if isinstance(problem.prompt, str) else [dict(turn) for turn in problem.prompt]
 
 
 def _as_column(answer: Any) -> Any:
@@ -134,9 +163,9 @@ def _split(whole: "Dataset", run: RunArguments) -> Problems:
             f"{max(1, len(whole) // 10)}, or name an eval_dataset."
         )
     held_out = _draw(len(whole), run.eval_size, run.split_seed)
-    prompts: Sequence[Any] = whole["prompt"][:]
+    prompts = [json.dumps(prompt, sort_keys=True, default=str) for prompt in whole["prompt"]]
     if picture_column(whole) is not None:
-        prompts = picture_data.identities(whole, run.data_name)
+        prompts = picture_data.identities(whole, prompts, run.data_name)
     seen = {prompts[row] for row in held_out}
     train = [row for row, prompt in enumerate(prompts) if prompt not in seen]
     if not train:
@@ -144,37 +173,66 @@ def _split(whole: "Dataset", run: RunArguments) -> Problems:
     return _selected(whole, train, whole, held_out)
 
 
-def render(dataset: "Dataset", run: RunArguments, tokenizer: Any, chat_template_kwargs: Any = None) -> "Dataset":
-    """The same rows with `prompt` put into the run's template; as a conversation where there are pictures."""
+def render(
+    dataset: "Dataset", prompt: PromptSettings, tokenizer: Any, as_messages: bool = False, source: str = "the data"
+) -> "Dataset":
+    """The same rows with `prompt` put into the run's template; as a conversation where there are pictures.
+
+    Args:
+        source: name of the source, for messages.
+        as_messages: leave conversations as they are, and make one of a text, for the trainer to render: it then hands
+            messages to the reward functions.
+    """
     if picture_column(dataset) is not None:
-        return picture_data.render_conversations(dataset, run)
-    prompts = [
-        render_prompt(
-            run.prompt_template,
-            problem + (run.problem_suffix or ""),
-            system_prompt=run.system_prompt,
-            tokenizer=tokenizer,
-            chat_template_kwargs=chat_template_kwargs,
+        return picture_data.render_conversations(dataset, prompt, source)
+    prompts: list[Any] = []
+    for problem in dataset["prompt"]:
+        if isinstance(problem, str):
+            problem += prompt.suffix or ""
+        elif prompt.suffix:
+            raise InputError(f"problem_suffix is {prompt.suffix!r}, but the prompts are conversations; drop it.")
+        if as_messages and prompt.template == "chat":
+            prompts.append(chat_messages(problem, prompt.system_prompt))
+            continue
+        prompts.append(
+            render_prompt(
+                prompt.template,
+                problem,
+                system_prompt=prompt.system_prompt,
+                tokenizer=tokenizer,
+                chat_template_kwargs=prompt.chat_template_kwargs,
+            )
         )
-        for problem in dataset["prompt"]
-    ]
     return dataset.remove_columns("prompt").add_column("prompt", prompts)
 
 
 def check_lengths(
-    dataset: "Dataset", rows: Sequence[int], tokenizer: Any, context: int | None, completion: int, source: str
-) -> int:
-    """The longest prompt of the rendered data set, tokens.
+    dataset: "Dataset",
+    rows: Sequence[int],
+    tokenizer: Any,
+    context: int | None,
+    completion: int,
+    source: str,
+    chat_template_kwargs: Mapping[str, Any] | None = None,
+) -> int | None:
+    """The longest prompt of the rendered data set, tokens; None where the processor does not tell what pictures take.
 
     Args:
         rows: the rows' numbers in their source, for messages.
         context: the model's, tokens; None checks nothing.
         completion: longest completion that may follow, tokens.
         source: name of the source, for messages.
+        chat_template_kwargs: for prompts that are conversations.
     Raises: InputError naming the row when a prompt, or prompt and completion, do not fit the context.
     """
-    lengths = [len(ids) for ids in tokenizer(list(dataset["prompt"]))["input_ids"]]
+    if picture_column(dataset) is not None:
+        return picture_data.check_lengths(dataset, rows, tokenizer, context, completion, source, chat_template_kwargs)
+    prompts = list(dataset["prompt"])
+    special = True
+    if is_conversation(prompts[0]):  # as the trainer does: what the chat template writes, and nothing more
+        prompts, special = [chat_text(prompt, tokenizer, chat_template_kwargs or {}) for prompt in prompts], False
+    lengths = [len(ids) for ids in tokenizer(prompts, add_special_tokens=special)["input_ids"]]
     longest = max(lengths)
     row = lengths.index(longest)
-    check_fit(longest, f"The prompt in row {rows[row]} of {source}", dataset["prompt"][row], context, completion)
+    check_fit(longest, f"The prompt in row {rows[row]} of {source}", prompts[row], context, completion)
     return longest

@@ -1,13 +1,15 @@
 """Problems with pictures: conversations with a place for each picture, which TRL's trainer fills and renders."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pmpo.integrations.trl.preflight import check_fit
 from pmpo.tasks.errors import InputError
 from pmpo.tasks.picture_columns import as_pictures, picture_column, row_pictures, undecoded
-from pmpo.tasks.pictures import Picture, conversation, prompt_lengths, render
-from pmpo.training.run_arguments import RunArguments
+from pmpo.tasks.picture_prompts import conversation, prompt_lengths, render
+from pmpo.tasks.pictures import Picture
+from pmpo.tasks.prompting import AUTO, PromptSettings, Settled
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -21,36 +23,40 @@ def pictures_of(dataset: "Dataset", source: str) -> Iterator[tuple[Picture, ...]
         yield row_pictures(row[column])
 
 
-def identities(dataset: "Dataset", source: str) -> list[tuple[str, ...]]:
+def identities(dataset: "Dataset", prompts: Sequence[str], source: str) -> list[str]:
     """What makes each problem: its text and its pictures. "Find x." alone is asked of many diagrams."""
     pictures = pictures_of(dataset, source)
-    return [(text, *(one.identity for one in own)) for text, own in zip(dataset["prompt"], pictures, strict=True)]
+    return [" ".join([text, *(one.identity for one in own)]) for text, own in zip(prompts, pictures, strict=True)]
 
 
-def check_template(run: RunArguments) -> None:
-    """Refuse a template that has no place for pictures.
+def settle_template(given: PromptSettings, source: str) -> Settled:
+    """The template of problems with pictures, which only a chat template can place.
 
-    Raises: InputError.
+    Raises: InputError for another one.
     """
-    if run.prompt_template not in ("chat", "plain"):
+    if given.template not in (AUTO, "chat"):
         raise InputError(
-            f"The problems of {run.data_name} have pictures, for which the prompt template {run.prompt_template!r} has "
-            "no place; write prompt_template: chat."
+            f"The problems of {source} have pictures, for which the prompt template {given.template!r} has no place; "
+            "write prompt_template: chat."
         )
+    return Settled(replace(given, template="chat"), "the problems have pictures")
 
 
-def render_conversations(dataset: "Dataset", run: RunArguments) -> "Dataset":
+def render_conversations(dataset: "Dataset", prompt: PromptSettings, source: str) -> "Dataset":
     """The same rows with `prompt` as a conversation; the trainer renders it with the processor's chat template.
 
-    Raises: InputError for a prompt that is none, naming its row.
+    Raises: InputError for rows that mark another number of pictures than they have.
     """
     column = picture_column(dataset)
     assert column is not None
-    dataset = as_pictures(dataset, column, run.data_name)
-    prompts = [
-        conversation(problem + (run.problem_suffix or ""), len(own), run.system_prompt)
-        for problem, own in zip(dataset["prompt"], pictures_of(dataset, run.data_name), strict=True)
-    ]
+    dataset = as_pictures(dataset, column, source)
+    prompts = []
+    for problem, own in zip(dataset["prompt"], pictures_of(dataset, source), strict=True):
+        if isinstance(problem, str):
+            problem += prompt.suffix or ""
+        elif prompt.suffix:
+            raise InputError(f"problem_suffix is {prompt.suffix!r}, but the prompts are conversations; drop it.")
+        prompts.append(conversation(problem, len(own), prompt.system_prompt))
     return dataset.remove_columns("prompt").add_column("prompt", prompts)
 
 

@@ -25,10 +25,11 @@ class Plan:
         completions_per_update, updates_per_round: of one optimiser step; of one round, passes over it included.
         rounds, total_updates: of the whole run; None when unknown.
         longest_prompt, max_completion_length: tokens.
-        learning_rate, seed, rewards, prompt_template: as resolved.
+        learning_rate, seed, rewards, prompt_template: as resolved, the last with its reason.
         logged: what is recorded, and how often.
         output_dir: where.
         unchecked: sentences on what a dry run could not check.
+        notes: sentences on what was recognised in the data, and on a template that differs from the model's.
     """
 
     objective: str
@@ -54,6 +55,7 @@ class Plan:
     logged: str
     output_dir: str
     unchecked: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def table(self) -> "Table":
         """As a two-column rich table."""
@@ -79,6 +81,7 @@ class Plan:
             ("model", self.model),
             ("problems", f"{_count(self.train_problems)} to train on, {_count(self.held_out_problems)} held out, "
                          f"{self.dataset}"),
+            *(("data", sentence) for sentence in self.notes),
             ("prompts", f"template {self.prompt_template}, {longest}; completions of at most "
                         f"{self.max_completion_length} tokens"),
             ("reward", self.rewards),

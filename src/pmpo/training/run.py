@@ -12,14 +12,14 @@ from rich.console import Console
 from safetensors import SafetensorError
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainerState
 
-from pmpo.integrations.trl import PMPOTrainer, checkpoints
+from pmpo.integrations.trl import checkpoints
 from pmpo.tasks.checked_reward import CheckedReward, try_reward
 from pmpo.tasks.errors import InputError
 from pmpo.tasks.graded_reward import GradedReward
 from pmpo.tasks.preflight import preflight
 from pmpo.tasks.rewards import GradingSettings, load_reward
-from pmpo.tasks.templates import check_template
-from pmpo.training import data, model, picture_data, run_folder, summary
+from pmpo.tasks.prompting import PromptSettings
+from pmpo.training import data, model, prompts, run_folder, summary
 from pmpo.training.arguments import Settings
 from pmpo.training.batch_arithmetic import check_alignment, check_processes
 from pmpo.training.held_out import HeldOutCallback, HeldOutSettings
@@ -35,6 +35,7 @@ class _Prepared:
     problems: data.Problems
     rewards: list[CheckedReward]
     source: model.ModelSource
+    prompt: PromptSettings
     folder: Path
     plan: Plan
     again: bool
@@ -85,7 +86,7 @@ def _prepare(settings: Settings) -> _Prepared:
     run, args = settings.run, settings.training
     check_processes(settings)
     check_alignment(args)
-    check_template(run.prompt_template, run.system_prompt)
+    prompts.given_prompt(settings)
     folder = run_folder.choose_folder(settings)
     args.output_dir = str(folder)
     again = str(args.resume_from_checkpoint).lower() == "auto" and run_folder.can_begin_again(folder)
@@ -100,14 +101,14 @@ def _prepare(settings: Settings) -> _Prepared:
         for reward in rewards:
             rows = [problems.train[i] for i in range(min(2, len(problems.train)))]
             try_reward(reward, rows, TrainerState(), args.reward_timeout)
-    if problems.has_pictures:
-        picture_data.check_template(run)
-        run.prompt_template = "chat"
     source = model.resolve(settings, problems.texts(), problems.has_pictures)
-    problems, longest = _rendered(problems, source, settings)
+    settled = prompts.settle_prompt(settings, source, problems)
+    problems, longest = prompts.rendered(problems, source, settings, settled.prompt)
     unchecked = (*problems.unchecked, *source.unchecked)
     plan = make_plan(settings, folder, source.name, problems.sizes, longest, unchecked)
-    return _Prepared(problems, rewards, source, folder, plan, again)
+    notes = (*problems.notes, *filter(None, [settled.warning]))
+    plan = replace(plan, prompt_template=settled.text, notes=notes)
+    return _Prepared(problems, rewards, source, settled.prompt, folder, plan, again)
 
 
 def _check_golds(rewards: list[CheckedReward], problems: data.Problems, max_unreadable: float) -> None:
@@ -116,38 +117,16 @@ def _check_golds(rewards: list[CheckedReward], problems: data.Problems, max_unre
         graded = reward.function
         if isinstance(graded, GradedReward):
             datasets = [d for d in (problems.train, problems.held_out) if d is not None]
+            for dataset in datasets:
+                if graded.column not in dataset.column_names:
+                    raise InputError(
+                        f"The reward {reward.name} compares with answers, and no column of them was recognised; the "
+                        f"columns are {', '.join(dataset.column_names)}. Name it with --answer_column, or a field of one "
+                        "as reward_model.ground_truth."
+                    )
             golds = [gold for dataset in datasets for gold in dataset[graded.column]]
             grader = graded.grader
             preflight(grader.kind, golds, grader.options, max_unreadable_share=max_unreadable)
-
-
-def _rendered(
-    problems: data.Problems, source: model.ModelSource, settings: Settings
-) -> tuple[data.Problems, int | None]:
-    """Problems with prompts in the run's template, and the longest prompt in tokens (None when it cannot be known)."""
-    if source.tokenizer is None or problems.train is None:
-        return problems, None
-    run, args = settings.run, settings.training
-    parts: list[Any] = []
-    lengths: list[int | None] = []
-    for dataset, rows, completion, name in (
-        (problems.train, problems.train_rows, args.max_completion_length or 1, run.data_name),
-        (problems.held_out, problems.held_out_rows, _eval_length(settings), run.eval_dataset or run.data_name),
-    ):
-        if dataset is not None:
-            dataset = data.render(dataset, run, source.tokenizer, args.chat_template_kwargs)
-            fit = (dataset, rows, source.tokenizer, source.context, completion, name)
-            if problems.has_pictures:
-                lengths.append(picture_data.check_lengths(*fit, args.chat_template_kwargs))
-            else:
-                lengths.append(data.check_lengths(*fit))
-        parts.append(dataset)
-    longest = None if None in lengths else max(lengths)
-    return replace(problems, train=parts[0], held_out=parts[1]), longest
-
-
-def _eval_length(settings: Settings) -> int:
-    return settings.run.eval_max_completion_length or settings.training.max_completion_length or 512
 
 
 def _claim_folder(settings: Settings, prepared: _Prepared) -> None:
@@ -227,7 +206,7 @@ def _train(settings: Settings, prepared: _Prepared, progress: Progress) -> HeldO
     return callback
 
 
-def _save_model(trainer: PMPOTrainer, folder: Path) -> None:
+def _save_model(trainer: prompts.RunTrainer, folder: Path) -> None:
     """The final model, whole or absent, in `model/`."""
     staged = folder / checkpoints.SAVING / "model"
     trainer.save_model(str(staged))
@@ -237,14 +216,14 @@ def _save_model(trainer: PMPOTrainer, folder: Path) -> None:
         checkpoints.clear_staging(folder)
 
 
-def _trainer(settings: Settings, prepared: _Prepared, path: str) -> PMPOTrainer:
+def _trainer(settings: Settings, prepared: _Prepared, path: str) -> prompts.RunTrainer:
     from trl import get_peft_config, get_quantization_config
 
     args = settings.training
     args.disable_tqdm = True
     args.model_init_kwargs = model.init_options(settings)
     with _refusals_as_sentences(path):
-        return PMPOTrainer(
+        trainer = prompts.RunTrainer(
             model=path,
             reward_funcs=list(prepared.rewards),
             args=args,
@@ -254,6 +233,8 @@ def _trainer(settings: Settings, prepared: _Prepared, path: str) -> PMPOTrainer:
             quantization_config=get_quantization_config(settings.model),
             peft_config=get_peft_config(settings.model),
         )
+    trainer.prompt = prepared.prompt
+    return trainer
 
 
 @contextlib.contextmanager
@@ -275,7 +256,7 @@ def _held_out_callback(settings: Settings, prepared: _Prepared, progress: Progre
     how = HeldOutSettings(
         every=run.pass_at_1_every,
         pass_reward=run.pass_reward,
-        max_new_tokens=_eval_length(settings),
+        max_new_tokens=prompts.eval_length(settings),
         batch_size=run.eval_batch_size,
         temperature=run.eval_temperature,
         seed=run.split_seed,

@@ -11,14 +11,18 @@ def _option(default: Any, text: str) -> Any:
     return field(default=default, metadata={"help": text})
 
 
+class NoDataError(InputError):
+    """Neither a task nor a data set is named."""
+
+
 @dataclass
 class RunArguments:
     """Data, prompts, rewards and bookkeeping of one run. Units: lengths in tokens, sizes in problems."""
 
     task: str | None = _option(
         None,
-        "A built-in task (sums, gsm8k, math, reasoning_gym:NAME, text_to_sql, geometry3k, dots, …): its problems, its wording of prompts "
-        "and its grader. sums when neither task nor dataset is given.",
+        "A built-in task (sums, gsm8k, math, reasoning_gym:NAME, text_to_sql, geometry3k, dots, …): its problems, its "
+        "wording of prompts and its grader.",
     )
     dataset: str | None = _option(
         None,
@@ -30,8 +34,14 @@ class RunArguments:
     )
     dataset_config: str | None = _option(None, "Configuration of a hub data set, such as 'main'.")
     dataset_split: str = _option("train", "Split to train on (hub data sets and saved DatasetDicts).")
-    problem_column: str = _option("problem", "Column with the problem's text.")
-    answer_column: str | None = _option("answer", "Column with the reference answer.")
+    problem_column: str = _option(
+        "auto", "Column with the problem, or a field of one (extra_info.question); auto: problem, prompt, question, …"
+    )
+    answer_column: str | None = _option(
+        "auto",
+        "Column with the reference answer, or a field of one; auto: reward_model.ground_truth, answer, solution, …; "
+        "none: no reward reads it.",
+    )
     eval_dataset: str | None = _option(
         None, "Held-out problems, like dataset; by default eval_size problems are held out of dataset."
     )
@@ -48,7 +58,11 @@ class RunArguments:
         None, "Held-out pass@1 that the run should reach; the end of the run says whether it did."
     )
     pass_reward: float = _option(1.0, "A completion passes when its (first) reward is at least this.")
-    prompt_template: str = _option("plain", "qwen_math, r1, plain, or chat (the tokenizer's own chat template).")
+    prompt_template: str = _option(
+        "auto",
+        "qwen_math, r1, plain, or chat (the tokenizer's own chat template); auto: that of the model's training, else "
+        "chat where the tokenizer has one, else plain.",
+    )
     system_prompt: str | None = _option(None, "System text for the templates qwen_math and chat.")
     problem_suffix: str | None = _option(None, "Text put after every problem, before the template is applied.")
     reward: list[str] | None = field(
@@ -90,8 +104,15 @@ class RunArguments:
     progress: str = _option("auto", "auto (a live display on a terminal, else lines), live, lines or off.")
 
     def __post_init__(self) -> None:
-        if self.dataset == "sums" or (self.task is None and self.dataset is None):
+        if self.dataset == "sums":
             self.task, self.dataset = "sums", None
+        if self.task is None and self.dataset is None:
+            raise NoDataError(
+                "No data is named: write --dataset with a file, a saved data set's folder or a hub id, or --task with "
+                "a built-in task (gsm8k, math, reasoning_gym:NAME, …; sums is the demonstration's)."
+            )
+        if str(self.answer_column).lower() == "none":
+            self.answer_column = None
         if isinstance(self.reward, str):  # a YAML file may give one name without brackets
             self.reward = [self.reward]
         if self.reward is None:

@@ -26,11 +26,12 @@ class ScratchShape:
     context: int
 
 
-def train_tokenizer(texts: Iterable[str], vocab_size: int) -> "PreTrainedTokenizerFast":
+def train_tokenizer(texts: Iterable[str], vocab_size: int, marks: tuple[str, ...] = ()) -> "PreTrainedTokenizerFast":
     """Byte-level BPE trained on `texts`; every text can be encoded, and digits are single tokens.
 
     Args:
         vocab_size: largest number of tokens; at least 260 (256 bytes and the special tokens), fewer are raised to it.
+        marks: more special tokens.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -41,7 +42,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> "PreTrainedTokeniz
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )
     inner.decoder = decoders.ByteLevel()
-    special = [END, PAD, *_MARKERS]
+    special = [END, PAD, *_MARKERS, *marks]
     trainer = trainers.BpeTrainer(
         vocab_size=max(vocab_size, 256 + len(special)),
         special_tokens=special,
@@ -53,7 +54,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> "PreTrainedTokeniz
         tokenizer_object=inner,
         eos_token=END,
         pad_token=PAD,
-        additional_special_tokens=list(_MARKERS),
+        additional_special_tokens=[*_MARKERS, *marks],
         padding_side="left",
         clean_up_tokenization_spaces=False,
     )
