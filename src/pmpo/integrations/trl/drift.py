@@ -12,7 +12,10 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from datasets import Dataset
+
 from pmpo.tasks.errors import InputError, nearest
+from pmpo.tasks.picture_columns import picture_column, undecoded
 
 if TYPE_CHECKING:
     from pmpo.integrations.trl.trainer import PMPOTrainer
@@ -63,6 +66,8 @@ def data_fingerprint(dataset: Any) -> str | None:
     if dataset is None or not hasattr(dataset, "__len__"):
         return None
     digest = hashlib.sha256(str(len(dataset)).encode())
+    if isinstance(dataset, Dataset) and (column := picture_column(dataset)) is not None:
+        dataset = undecoded(dataset, column, "the data")  # a decoded picture's text is its address
     for row in dataset:
         digest.update(json.dumps(row, sort_keys=True, default=str).encode())
     return digest.hexdigest()[:16]

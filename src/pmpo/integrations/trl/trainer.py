@@ -21,7 +21,9 @@ from pmpo.integrations.trl.batch_facts import one_update_warning, range_warning,
 from pmpo.integrations.trl.callbacks import MetricsLog, NonFiniteGuard
 from pmpo.integrations.trl.config import PMPOConfig
 from pmpo.integrations.trl.float32 import float32_heads
+from pmpo.integrations.trl.picture_rows import TakesMixedRows
 from pmpo.integrations.trl.preflight import check_progress, preflight
+from pmpo.integrations.trl.renamed_weights import TakesUpRenamedWeights
 from pmpo.integrations.trl.saving import WholeCheckpoints
 from pmpo.integrations.trl.skipping import SkipsNonFinite
 from pmpo.objective.advantages import group_advantages
@@ -33,7 +35,7 @@ from pmpo.tasks.graded_reward import GradedReward
 from pmpo.tasks.tolerant_reward import TolerantCoroutine, TolerantReward
 
 
-class PMPOTrainer(SkipsNonFinite, WholeCheckpoints):
+class PMPOTrainer(SkipsNonFinite, WholeCheckpoints, TakesUpRenamedWeights, TakesMixedRows):
     """Trains a causal language model with any objective of the family.
 
     Args:
