@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from pmpo.evaluation.generation import Completion, Sampling
+from pmpo.tasks.pictures import Picture
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -24,17 +25,26 @@ class InProcessGenerator:
             by the caller.
         tokenizer: the model's; padding happens on the left, whatever side it is set to.
         batch_size: prompts generated together; another one can change sampled results.
+        processor: of a vision-language model; needed for prompts with pictures.
     """
 
     model: "PreTrainedModel"
     tokenizer: "PreTrainedTokenizerBase"
     batch_size: int = 64
+    processor: Any = None
 
-    def generate(self, prompts: Sequence[str | list[int]], sampling: Sampling, seed: int) -> list[Completion]:
+    def generate(
+        self,
+        prompts: Sequence[str | list[int]],
+        sampling: Sampling,
+        seed: int,
+        pictures: Sequence[Sequence[Picture]] | None = None,
+    ) -> list[Completion]:
         """One completion per prompt, in their order.
 
         Args:
             prompts: texts, or the ids of prompts that are tokenized already.
+            pictures: of each prompt, which is then a text, in the order of its marks; decoded batch by batch.
         Raises: ValueError when the tokenizer has neither padding nor end-of-sequence token, or a number is out of
             range.
         """
@@ -44,11 +54,14 @@ class InProcessGenerator:
         completions: list[Completion] = []
         with undisturbed(self.model, seed):
             for start in range(0, len(prompts), self.batch_size):
-                completions += self._batch(list(prompts[start : start + self.batch_size]), sampling)
+                rows = slice(start, start + self.batch_size)
+                completions += self._batch(list(prompts[rows]), pictures[rows] if pictures else (), sampling)
         return completions
 
     @torch.no_grad()
-    def _batch(self, prompts: list[str | list[int]], sampling: Sampling) -> list[Completion]:
+    def _batch(
+        self, prompts: list[str | list[int]], pictures: Sequence[Sequence[Picture]], sampling: Sampling
+    ) -> list[Completion]:
         tokenizer = self.tokenizer
         end = self.model.generation_config.eos_token_id
         end = tokenizer.eos_token_id if end is None else end
@@ -58,20 +71,35 @@ class InProcessGenerator:
                 "The tokenizer has neither a padding nor an end-of-sequence token, so prompts cannot be batched; "
                 "set tokenizer.pad_token."
             )
-        encoded = [tokenizer(prompt)["input_ids"] if isinstance(prompt, str) else list(prompt) for prompt in prompts]
-        width = max(map(len, encoded))
-        device = self.model.device
-        # Padded by hand: the tokenizer's own padding needs its padding token and side changed and put back.
-        ids_BT = torch.tensor([[pad] * (width - len(ids)) + ids for ids in encoded], device=device)
-        mask_BT = torch.tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in encoded], device=device)
-        config = _generation_config(sampling, pad, end)
-        rows = self.model.generate(ids_BT, attention_mask=mask_BT, generation_config=config)[:, width:].tolist()
+        inputs = self._inputs(prompts, pictures, pad)
+        width = inputs["input_ids"].shape[1]
+        config = _generation_config(sampling, pad, end, getattr(self.model.config, "image_token_id", None))
+        rows = self.model.generate(**inputs, generation_config=config)[:, width:].tolist()
         texts = tokenizer.batch_decode(rows, skip_special_tokens=True)
         lengths = [generated_length(row, end, sampling.max_new_tokens) for row in rows]
         return [Completion(text, *length) for text, length in zip(texts, lengths, strict=True)]
 
 
-def _generation_config(sampling: Sampling, pad: int, end: Any) -> Any:
+    def _inputs(self, prompts: list[str | list[int]], pictures: Sequence[Sequence[Picture]], pad: int) -> dict[str, Any]:
+        """What the model takes, padded on the left."""
+        device = self.model.device
+        if any(pictures):
+            images = [[picture.open() for picture in own] for own in pictures]
+            made = self.processor(
+                text=prompts, images=images, padding=True, padding_side="left", return_tensors="pt"
+            )
+            return dict(made.to(device, self.model.dtype))  # whole numbers keep their type
+        encoded = [
+            self.tokenizer(prompt)["input_ids"] if isinstance(prompt, str) else list(prompt) for prompt in prompts
+        ]
+        width = max(map(len, encoded))
+        # Padded by hand: the tokenizer's own padding needs its padding token and side changed and put back.
+        ids_BT = torch.tensor([[pad] * (width - len(ids)) + ids for ids in encoded], device=device)
+        mask_BT = torch.tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in encoded], device=device)
+        return {"input_ids": ids_BT, "attention_mask": mask_BT}
+
+
+def _generation_config(sampling: Sampling, pad: int, end: Any, image_token: int | None) -> Any:
     from transformers import GenerationConfig
 
     drawn = {
@@ -87,6 +115,8 @@ def _generation_config(sampling: Sampling, pad: int, end: Any) -> Any:
         # Left unset, these would come from the model's own generation settings, which trainers change.
         use_cache=True,
         repetition_penalty=1.0,
+        # Written by the model, it would be a place for a picture that is not there.
+        suppress_tokens=None if image_token is None else [image_token],
         **(drawn if sampling.temperature > 0 else {"do_sample": False}),
     )
 

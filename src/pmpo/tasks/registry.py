@@ -16,7 +16,7 @@ from pmpo.tasks.options import check_names
 from pmpo.tasks.task import Task
 
 GYM_PREFIX = "reasoning_gym:"
-_OTHERS = ("multiple_choice", "text_to_sql", "sums")
+_OTHERS = ("geometry3k", "multiple_choice", "text_to_sql", "sums", "dots")
 
 
 def task_names() -> tuple[str, ...]:
@@ -34,7 +34,7 @@ def get_task(name: str) -> Task:
     """The task of a name: one of `task_names()` or "reasoning_gym:NAME", then its options, ",key=value,…".
 
     Options: `levels` ("3-5") of math and math500; `n_terms` and `digits` of sums; `databases` and `schema_characters`
-    of text_to_sql; those of its configuration, `instruct` and `min_score` of a generator.
+    of text_to_sql; `instruct` of geometry3k; `most` and `cells` of dots; those of its configuration, `instruct` and `min_score` of a generator.
     Raises: InputError for an unknown name, with the nearest, or an unknown option or value.
     """
     base, _, rest = name.partition(",")
@@ -62,6 +62,16 @@ def get_task(name: str) -> Task:
 
         check_names(f"The task {base}", options, ("n_terms", "digits"))
         return SumsTask(**options)
+    if base == "geometry3k":
+        from pmpo.tasks.geometry3k import geometry3k
+
+        check_names(f"The task {base}", options, ("instruct",))
+        return geometry3k(**options)
+    if base == "dots":
+        from pmpo.tasks.dots import dots_task
+
+        check_names(f"The task {base}", options, ("most", "cells"))
+        return dots_task(**options)
     raise InputError(
         f"There is no task {base!r}; write {', '.join(task_names())} or {GYM_PREFIX}NAME, such as "
         f"{GYM_PREFIX}chain_sum.{nearest(base, (*task_names(), GYM_PREFIX))}"

@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol
 
 from pmpo.tasks.conversations import asked_text
 from pmpo.tasks.graders.verdict import Grade
+from pmpo.tasks.pictures import Picture, without_marks
 
 Messages = tuple[Mapping[str, Any], ...]
 """A conversation, ({"role": "user", "content": "…"}, …)."""
@@ -29,6 +30,8 @@ class Problem:
         level: difficulty as the source has it, such as "Level 3"; None where it has none.
         kind: subject as the source has it, such as "algebra"; None where it has none.
         extra: more about it, JSON-able. "text" is the bare problem where `prompt` holds instructions as well.
+        pictures: those that belong to it; `<image>` in the prompt's text says where each stands, see
+            `pmpo.tasks.pictures`.
     """
 
     prompt: str | Messages
@@ -38,13 +41,15 @@ class Problem:
     level: str | None = None
     kind: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    pictures: tuple[Picture, ...] = ()
 
     @property
     def text(self) -> str:
         """The bare problem, without what every problem of its task is told; of a conversation what the user says."""
         if "text" in self.extra:
             return str(self.extra["text"])
-        return asked_text(self.prompt)
+        text = asked_text(self.prompt)
+        return without_marks(text) if self.pictures else text
 
 
 class Task(Protocol):
@@ -55,12 +60,14 @@ class Task(Protocol):
         grader: kind of grader ("math", "choice", "sql", "reasoning_gym", "sums") that a worker runs.
         grader_options: its options, JSON-able (for "math" those of `MathRules`).
         endless: whether it makes its problems itself, as many as `limit` says.
+        has_pictures: whether problems have pictures, so that only a vision-language model can be asked.
     """
 
     name: str
     grader: str
     grader_options: Mapping[str, Any]
     endless: bool
+    has_pictures: bool
 
     def load(
         self, location: str | None = None, *, split: Split | None = None, limit: int | None = None, seed: int = 0
@@ -102,6 +109,7 @@ class GradedTask:
     grader: str
     grader_options: Mapping[str, Any] = field(default_factory=dict)
     endless: bool = False
+    has_pictures: bool = False
 
     def prompt(
         self,
@@ -112,9 +120,18 @@ class GradedTask:
         tokenizer: Any = None,
         chat_template_kwargs: Mapping[str, Any] | None = None,
     ) -> str:
-        """The text that the model continues, see `pmpo.tasks.templates.render_prompt`."""
-        from pmpo.tasks.templates import render_prompt
+        """The text that the model continues, see `pmpo.tasks.templates.render_prompt`.
 
+        For a problem with pictures, `tokenizer` is the model's processor, and the text goes to it with the pictures.
+        Raises: InputError as `render_prompt`, and for a problem with pictures in a template other than chat or plain.
+        """
+        from pmpo.tasks.templates import check_template, render_prompt
+
+        if problem.pictures and template != "plain":
+            from pmpo.tasks.picture_prompts import render_with_pictures
+
+            check_template(template, system_prompt)
+            return render_with_pictures(template, problem, tokenizer, system_prompt, chat_template_kwargs)
         return render_prompt(
             template,
             problem.prompt,

@@ -10,12 +10,14 @@ from pmpo.integrations.trl.preflight import check_fit
 from pmpo.tasks.context import Context
 from pmpo.tasks.conversations import conversation_text, is_conversation
 from pmpo.tasks.errors import InputError
+from pmpo.tasks.picture_columns import picture_column, with_pictures
 from pmpo.tasks.problem_table import load_with_layout
 from pmpo.tasks.problems import HubUnreachableError, ProblemSource, table
 from pmpo.tasks.prompting import PromptSettings
 from pmpo.tasks.registry import get_task
 from pmpo.tasks.task import Problem, Task
 from pmpo.tasks.templates import chat_messages, chat_text, render_prompt
+from pmpo.training import picture_data
 from pmpo.training.run_arguments import RunArguments
 
 if TYPE_CHECKING:
@@ -42,6 +44,10 @@ class Problems:
     def conversational(self) -> bool:
         """Whether the training prompts are lists of messages."""
         return self.train is not None and is_conversation(self.train[0]["prompt"])
+
+    @property
+    def has_pictures(self) -> bool:
+        return self.train is not None and picture_column(self.train) is not None
 
     @property
     def sizes(self) -> tuple[int | None, int | None]:
@@ -119,7 +125,8 @@ def _as_dataset(task: Task, problems: Sequence[Problem]) -> "Dataset":
         {"prompt": _asked(task, problem), "answer": _as_column(problem.answer), "level": problem.level}
         for problem in problems
     ]
-    return table(rows)
+    made = table(rows)
+    return with_pictures(made, [problem.pictures for problem in problems]) if task.has_pictures else made
 
 
 def _asked(task: Task, problem: Problem) -> Any:
@@ -159,6 +166,8 @@ def _split(whole: "Dataset", run: RunArguments) -> Problems:
         )
     held_out = _draw(len(whole), run.eval_size, run.split_seed)
     prompts = [json.dumps(prompt, sort_keys=True, default=str) for prompt in whole["prompt"]]
+    if picture_column(whole) is not None:
+        prompts = picture_data.identities(whole, prompts, run.data_name)
     seen = {prompts[row] for row in held_out}
     train = [row for row, prompt in enumerate(prompts) if prompt not in seen]
     if not train:
@@ -166,13 +175,18 @@ def _split(whole: "Dataset", run: RunArguments) -> Problems:
     return _selected(whole, train, whole, held_out)
 
 
-def render(dataset: "Dataset", prompt: PromptSettings, tokenizer: Any, as_messages: bool = False) -> "Dataset":
-    """The same rows with `prompt` put into the run's template.
+def render(
+    dataset: "Dataset", prompt: PromptSettings, tokenizer: Any, as_messages: bool = False, source: str = "the data"
+) -> "Dataset":
+    """The same rows with `prompt` put into the run's template; as a conversation where there are pictures.
 
     Args:
+        source: name of the source, for messages.
         as_messages: leave conversations as they are, and make one of a text, for the trainer to render: it then hands
             messages to the reward functions.
     """
+    if picture_column(dataset) is not None:
+        return picture_data.render_conversations(dataset, prompt, source)
     prompts: list[Any] = []
     for problem in dataset["prompt"]:
         if isinstance(problem, str):
@@ -203,8 +217,8 @@ def check_lengths(
     completion: int,
     source: str,
     chat_template_kwargs: Mapping[str, Any] | None = None,
-) -> int:
-    """The longest prompt of the rendered data set, tokens.
+) -> int | None:
+    """The longest prompt of the rendered data set, tokens; None where the processor does not tell what pictures take.
 
     Args:
         rows: the rows' numbers in their source, for messages.
@@ -214,6 +228,8 @@ def check_lengths(
         chat_template_kwargs: for prompts that are conversations.
     Raises: InputError naming the row as `check_fit`.
     """
+    if picture_column(dataset) is not None:
+        return picture_data.check_lengths(dataset, rows, tokenizer, context, completion, source, chat_template_kwargs)
     prompts = list(dataset["prompt"])
     special = True
     if is_conversation(prompts[0]):  # as the trainer does: what the chat template writes, and nothing more

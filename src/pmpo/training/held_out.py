@@ -17,8 +17,11 @@ from pmpo.tasks.conversations import as_completion, is_conversation
 from pmpo.tasks.files import read_json_lines, write_json_lines
 from pmpo.tasks.graded_reward import GradedReward
 from pmpo.tasks.graders.verdict import STATUSES, UNDECIDED
+from pmpo.tasks.picture_columns import picture_column
+from pmpo.tasks.picture_prompts import render
 from pmpo.tasks.templates import chat_text
 from pmpo.tasks.tolerant_reward import TolerantReward
+from pmpo.training import picture_data
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -138,21 +141,30 @@ class HeldOutCallback(TrainerCallback):
         return measured
 
     def _generate(self, model: Any, rows: list[int]) -> list[Completion]:
-        settings = self.settings
-        generator = InProcessGenerator(model, self.trainer.processing_class, settings.batch_size)
+        settings, processor = self.settings, self.trainer.processing_class
+        generator = InProcessGenerator(model, self.trainer._tokenizer, settings.batch_size, processor)
         sampling = Sampling(settings.max_new_tokens, settings.temperature)
         seed = settings.seed + self.trainer.accelerator.process_index
         # Tokenized by the trainer, which renders conversations: what is measured is asked as what is trained on.
-        prompts = self.trainer._tokenize_prompts(self.problems.select(rows)["prompt"][:])[0]
+        problems = self.problems.select(rows)
+        if picture_column(problems) is not None:
+            kwargs = self.trainer.chat_template_kwargs
+            prompts = [render(prompt, processor, kwargs) for prompt in problems["prompt"]]
+            return generator.generate(prompts, sampling, seed, list(picture_data.pictures_of(problems, "the problems")))
+        prompts = self.trainer._tokenize_prompts(problems["prompt"][:])[0]
         return generator.generate(prompts, sampling, seed)
 
     def _statuses(self, rows: list[int], completions: list[str]) -> list[str]:
         """A grader's own statuses; of any other reward function "correct", "wrong", and "error" for no reward."""
-        columns = self.problems.select(rows).to_dict()
+        problems = self.problems.select(rows)
+        pictures = picture_column(problems)
+        columns = (problems if pictures is None else problems.remove_columns(pictures)).to_dict()
         prompts = columns.pop("prompt")
         if isinstance(self.reward.function, GradedReward):
             return [grade.status for grade in self.reward.function.grades(completions, **columns)]
-        tokenizer = self.trainer.processing_class
+        if pictures is not None:
+            columns[pictures] = problems[pictures][:]  # decoded, as in training
+        tokenizer = self.trainer._tokenizer
         args = self.trainer.args
         rewards = TolerantReward(self.reward, args.reward_timeout)(
             prompts=prompts,
@@ -169,8 +181,10 @@ class HeldOutCallback(TrainerCallback):
         """Remember the completions of the first measurement and of the newest one."""
         first = self._samples[0]["step"] if self._samples else step
         self._samples = [row for row in self._samples if row["step"] == first and first != step]
+        pictures = picture_column(self.problems)
+        texts = self.problems if pictures is None else self.problems.remove_columns(pictures)
         for row in range(min(self.settings.samples_to_keep, len(self.problems))):
-            problem, (completion, status) = self.problems[row], by_row[row]
+            problem, (completion, status) = texts[row], by_row[row]
             sample = {"step": step, "prompt": self._shown(problem["prompt"]), "completion": completion.text}
             self._samples.append({**sample, "answer": problem.get("answer"), "status": status})
         write_json_lines(self.folder / "samples.jsonl", self._samples)

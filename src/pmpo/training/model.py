@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pmpo.evaluation.vision import load_processor
 from pmpo.tasks.context import Context, context_of
 from pmpo.tasks.errors import InputError
 from pmpo.tasks.problems import looks_like_a_path
 from pmpo.training.arguments import Settings
 from pmpo.training.scratch import ScratchShape, save_scratch, train_tokenizer
+from pmpo.training.scratch_vision import make_processor, save_vision_scratch
 
 Note = Callable[[str], None]
 
@@ -22,7 +24,7 @@ class ModelSource:
     Attributes:
         name: for people.
         path: what `from_pretrained` takes; None when the model is made first (built-in base, from scratch).
-        tokenizer: loaded; None when a dry run could not.
+        tokenizer: loaded; None when a dry run could not. For problems with pictures the model's processor.
         context: longest sequence the model takes; None when unknown.
         unchecked: sentences on what a dry run could not check.
     """
@@ -34,11 +36,12 @@ class ModelSource:
     unchecked: tuple[str, ...] = ()
 
 
-def resolve(settings: Settings, texts: list[str]) -> ModelSource:
+def resolve(settings: Settings, texts: list[str], pictures: bool = False) -> ModelSource:
     """Tokenizer and context of the run's model, without its weights.
 
     Args:
         texts: what a new tokenizer is trained on, for init_from_scratch.
+        pictures: whether the problems have pictures, so that a vision-language model is needed.
     Raises: InputError when the model's path or hub id cannot be read. In a dry run a hub id that cannot be fetched
         becomes an entry of `unchecked`; a path that does not exist is refused in a dry run too.
     """
@@ -46,9 +49,9 @@ def resolve(settings: Settings, texts: list[str]) -> ModelSource:
     if run.init_from_scratch:
         if name is not None:
             raise InputError(f"Both init_from_scratch and model_name_or_path={name!r} are given; keep one of them.")
-        return _from_scratch(settings, texts)
+        return _from_scratch(settings, texts, pictures)
     if name is not None:
-        return _from_pretrained(name, settings)
+        return _from_pretrained(name, settings, pictures)
     if run.task != "sums":
         raise InputError(
             "No model is named: write --model_name_or_path with a folder or hub id, or --init_from_scratch for a small "
@@ -59,17 +62,21 @@ def resolve(settings: Settings, texts: list[str]) -> ModelSource:
     return ModelSource("built-in base model for sums", None, make_tokenizer(), Context(128))
 
 
-def _from_scratch(settings: Settings, texts: list[str]) -> ModelSource:
+def _from_scratch(settings: Settings, texts: list[str], pictures: bool) -> ModelSource:
     run = settings.run
     context = Context(run.scratch_context)
-    name = f"new Qwen2, {run.scratch_layers} layers × {run.scratch_hidden_size}"
+    kind = "LLaVA" if pictures else "Qwen2"
+    name = f"new {kind}, {run.scratch_layers} layers × {run.scratch_hidden_size}"
     if not texts:  # a dry run that could not fetch the data
         return ModelSource(name, None, None, context, ("the tokenizer: it is trained on the data's text",))
+    if pictures:
+        processor = make_processor(texts, run.scratch_vocab_size, run.scratch_picture_size)
+        return ModelSource(f"{name}, {len(processor.tokenizer)} tokens", None, processor, context)
     tokenizer = train_tokenizer(texts, run.scratch_vocab_size)
     return ModelSource(f"{name}, {len(tokenizer)} tokens", None, tokenizer, context)
 
 
-def _from_pretrained(name: str, settings: Settings) -> ModelSource:
+def _from_pretrained(name: str, settings: Settings, pictures: bool) -> ModelSource:
     from transformers import AutoConfig, AutoTokenizer
 
     path = Path(name).expanduser()
@@ -84,7 +91,9 @@ def _from_pretrained(name: str, settings: Settings) -> ModelSource:
     }
     try:
         config = AutoConfig.from_pretrained(location, **options)
-        tokenizer = AutoTokenizer.from_pretrained(location, **options)
+        tokenizer = (load_processor if pictures else AutoTokenizer.from_pretrained)(location, **options)
+    except InputError:
+        raise
     except Exception as error:  # OSError, ValueError and whatever a damaged file makes the parsers raise
         reason = " ".join(str(error).split()).split(". ")[0][:300]
         if path.is_dir():
@@ -113,7 +122,8 @@ def materialise(source: ModelSource, settings: Settings, folder: Path, note: Not
         if settings.run.init_from_scratch:
             path = folder / "scratch_model"
             if settings.training.process_index == 0 and not (path / "config.json").exists():
-                save_scratch(path, _shape(settings), source.tokenizer, settings.training.seed)
+                save = save_vision_scratch if hasattr(source.tokenizer, "image_processor") else save_scratch
+                save(path, _shape(settings), source.tokenizer, settings.training.seed)
             return str(path)
         from pmpo.training.base_model import base_model
 

@@ -8,7 +8,7 @@ from typing import Any
 from pmpo.integrations.trl import PMPOTrainer
 from pmpo.integrations.trl.preflight import completion_after
 from pmpo.tasks.prompting import AUTO, PromptSettings, Settled, read_prompt, settle, write_prompt
-from pmpo.training import data
+from pmpo.training import data, picture_data
 from pmpo.training.arguments import Settings
 from pmpo.training.model import ModelSource
 
@@ -25,6 +25,8 @@ def given_prompt(settings: Settings) -> PromptSettings:
 def settle_prompt(settings: Settings, source: ModelSource, problems: data.Problems) -> Settled:
     """What `prompt_template: auto` means for this model and these problems."""
     given = given_prompt(settings)
+    if problems.has_pictures:
+        return picture_data.settle_template(given, settings.run.data_name)
     if given.template == AUTO and (source.tokenizer is None or problems.train is None):  # a dry run without the hub
         return Settled(given, "that of the model's training, else chat where the tokenizer has one, else plain")
     stored = read_prompt(source.path, settings.model.model_revision) if source.path is not None else None
@@ -43,17 +45,17 @@ def rendered(
         return problems, None
     run, args = settings.run, settings.training
     parts: list[Any] = []
-    longest = 0
+    longest: int | None = 0
     for dataset, rows, completion, name in (
         (problems.train, problems.train_rows, completion_after(0, args), run.data_name),
         (problems.held_out, problems.held_out_rows, eval_length(settings), run.eval_dataset or run.data_name),
     ):
         if dataset is not None:
-            dataset = data.render(dataset, prompt, source.tokenizer, as_messages=problems.conversational)
+            dataset = data.render(dataset, prompt, source.tokenizer, problems.conversational, name)
             length = data.check_lengths(
                 dataset, rows, source.tokenizer, source.context, completion, name, prompt.chat_template_kwargs
             )
-            longest = max(longest, length)
+            longest = None if longest is None or length is None else max(longest, length)
         parts.append(dataset)
     return replace(problems, train=parts[0], held_out=parts[1]), longest
 

@@ -102,7 +102,7 @@ def _prepare(settings: Settings) -> _Prepared:
         for reward in rewards:
             rows = [problems.train[i] for i in range(min(2, len(problems.train)))]
             try_reward(reward, rows, TrainerState(), args.reward_timeout)
-    source = model.resolve(settings, problems.texts())
+    source = model.resolve(settings, problems.texts(), problems.has_pictures)
     settled = prompts.settle_prompt(settings, source, problems)
     problems, longest = prompts.rendered(problems, source, settings, settled.prompt)
     unchecked = (*problems.unchecked, *source.unchecked)

@@ -21,8 +21,8 @@ class RunArguments:
 
     task: str | None = _option(
         None,
-        "A built-in task (sums, gsm8k, math, reasoning_gym:NAME, text_to_sql, …): its problems, its wording of prompts "
-        "and its grader.",
+        "A built-in task (sums, gsm8k, math, reasoning_gym:NAME, text_to_sql, geometry3k, dots, …): its problems, its "
+        "wording of prompts and its grader.",
     )
     dataset: str | None = _option(
         None,
@@ -30,7 +30,7 @@ class RunArguments:
         "are (by default on the hub, or made on the spot).",
     )
     task_size: int = _option(
-        8192, "Training problems of a task that makes its own (sums, reasoning_gym, the demo of text_to_sql)."
+        8192, "Training problems of a task that makes its own (sums, dots, reasoning_gym, the demo of text_to_sql)."
     )
     dataset_config: str | None = _option(None, "Configuration of a hub data set, such as 'main'.")
     dataset_split: str = _option("train", "Split to train on (hub data sets and saved DatasetDicts).")
@@ -93,6 +93,9 @@ class RunArguments:
     scratch_heads: int = _option(4, "Its attention heads; must divide scratch_hidden_size.")
     scratch_vocab_size: int = _option(2048, "Largest number of tokens of its tokenizer.")
     scratch_context: int = _option(1024, "Its context, tokens.")
+    scratch_picture_size: int = _option(
+        28, "For problems with pictures it is a LLaVA, which sees them scaled to squares of so many pixels; times 7."
+    )
     num_processes: int | None = _option(
         None, "Processes that the batch numbers are meant for; a run with another number is refused."
     )
@@ -131,6 +134,10 @@ class RunArguments:
                 raise InputError(f"{name} is {getattr(self, name)}; write a number of at least 1.")
         if self.scratch_context < 1:
             raise InputError(f"scratch_context is {self.scratch_context}; write a number of tokens, at least 1.")
+        if self.scratch_picture_size < 7 or self.scratch_picture_size % 7:
+            raise InputError(
+                f"scratch_picture_size is {self.scratch_picture_size}; write a multiple of 7 pixels, such as 28."
+            )
         for name in ("eval_size", "pass_at_1_every", "samples_to_keep"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} is {getattr(self, name)}; write 0 for none, or a positive number.")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast, Qwen2ForCausalLM
+    from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 END, PAD = "<|endoftext|>", "<|pad|>"
 _MARKERS = (
@@ -26,11 +26,12 @@ class ScratchShape:
     context: int
 
 
-def train_tokenizer(texts: Iterable[str], vocab_size: int) -> "PreTrainedTokenizerFast":
+def train_tokenizer(texts: Iterable[str], vocab_size: int, marks: tuple[str, ...] = ()) -> "PreTrainedTokenizerFast":
     """Byte-level BPE trained on `texts`; every text can be encoded, and digits are single tokens.
 
     Args:
         vocab_size: largest number of tokens; at least 260 (256 bytes and the special tokens), fewer are raised to it.
+        marks: more special tokens.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -41,7 +42,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> "PreTrainedTokeniz
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )
     inner.decoder = decoders.ByteLevel()
-    special = [END, PAD, *_MARKERS]
+    special = [END, PAD, *_MARKERS, *marks]
     trainer = trainers.BpeTrainer(
         vocab_size=max(vocab_size, 256 + len(special)),
         special_tokens=special,
@@ -53,18 +54,17 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> "PreTrainedTokeniz
         tokenizer_object=inner,
         eos_token=END,
         pad_token=PAD,
-        additional_special_tokens=list(_MARKERS),
+        additional_special_tokens=[*_MARKERS, *marks],
         padding_side="left",
         clean_up_tokenization_spaces=False,
     )
 
 
-def make_model(shape: ScratchShape, tokenizer: "PreTrainedTokenizerFast", seed: int) -> "Qwen2ForCausalLM":
-    """A Qwen2 with float32 weights drawn from `seed`; torch's global random state is left as it was."""
-    import torch
-    from transformers import Qwen2Config, Qwen2ForCausalLM
+def text_config(shape: ScratchShape, tokenizer: "PreTrainedTokenizerFast", spread: float = 0.02) -> "Qwen2Config":
+    """The configuration of a Qwen2 of this shape, with weights drawn with the standard deviation `spread`."""
+    from transformers import Qwen2Config
 
-    config = Qwen2Config(
+    return Qwen2Config(
         vocab_size=len(tokenizer),
         hidden_size=shape.hidden_size,
         intermediate_size=4 * shape.hidden_size,
@@ -72,11 +72,20 @@ def make_model(shape: ScratchShape, tokenizer: "PreTrainedTokenizerFast", seed: 
         num_attention_heads=shape.heads,
         num_key_value_heads=shape.heads,
         max_position_embeddings=shape.context,
+        initializer_range=spread,
         tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
+
+
+def make_model(shape: ScratchShape, tokenizer: "PreTrainedTokenizerFast", seed: int) -> "Qwen2ForCausalLM":
+    """A Qwen2 with float32 weights drawn from `seed`; torch's global random state is left as it was."""
+    import torch
+    from transformers import Qwen2ForCausalLM
+
+    config = text_config(shape, tokenizer)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Qwen2ForCausalLM(config).float()

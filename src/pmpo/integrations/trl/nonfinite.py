@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 _KEPT = (
     "prompt_ids", "prompt_mask", "completion_ids", "completion_mask", "tool_mask", "advantages", "old_per_token_logps",
-    "ref_per_token_logps", "sampling_per_token_logps", "importance_sampling_ratio",
+    "ref_per_token_logps", "sampling_per_token_logps", "importance_sampling_ratio", "pixel_values", "image_grid_thw",
+    "image_sizes", "pixel_attention_mask", "mm_token_type_ids",
 )  # fmt: skip
 
 

@@ -24,7 +24,9 @@ from pmpo.integrations.trl.config import PMPOConfig
 from pmpo.integrations.trl.float32 import float32_heads
 from pmpo.integrations.trl.generating import GeneratesInChunks
 from pmpo.integrations.trl.measuring import Measures
+from pmpo.integrations.trl.picture_rows import TakesMixedRows
 from pmpo.integrations.trl.preflight import check_progress, preflight
+from pmpo.integrations.trl.renamed_weights import TakesUpRenamedWeights
 from pmpo.integrations.trl.rewarding import BearsFailedRewards
 from pmpo.integrations.trl.skipping import SkipsNonFinite
 from pmpo.integrations.trl.stopping import StopsInOrder
@@ -33,7 +35,16 @@ from pmpo.objective.policy_loss import policy_loss
 from pmpo.objective.presets import Objective
 
 
-class PMPOTrainer(GeneratesInChunks, Advantages, Measures, BearsFailedRewards, SkipsNonFinite, StopsInOrder):
+class PMPOTrainer(
+    GeneratesInChunks,
+    Advantages,
+    Measures,
+    BearsFailedRewards,
+    SkipsNonFinite,
+    StopsInOrder,
+    TakesUpRenamedWeights,
+    TakesMixedRows,
+):
     """Trains a causal language model with any objective of the family.
 
     Args:

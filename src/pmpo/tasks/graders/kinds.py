@@ -8,6 +8,7 @@ _MODULES = {
     "sql": "sql",
     "reasoning_gym": "gym",
     "sums": "sums",
+    "count": "count",
 }
 KINDS = tuple(_MODULES)
 LIBRARIES = {"math": "math_verify", "reasoning_gym": "reasoning_gym"}

@@ -83,5 +83,7 @@ MATH_RULES: dict[str, MathRules] = {
     # The problem fixes the unit and few references repeat it. They are rounded, but the papers compare them exactly.
     "minerva_math": MathRules(),
     "olympiadbench": MathRules(),
+    # Bare numbers and roots; the problem fixes the unit, and a degree sign never counts.
+    "geometry3k": MathRules(),
 }
 """The rules of the built-in data sets: strict, except where the references themselves leave something out."""
