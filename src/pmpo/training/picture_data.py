@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pmpo.integrations.trl.preflight import check_fit
+from pmpo.tasks.context import Context
 from pmpo.tasks.errors import InputError
 from pmpo.tasks.picture_columns import as_pictures, picture_column, row_pictures, undecoded
 from pmpo.tasks.picture_prompts import conversation, prompt_lengths, render
@@ -64,7 +65,7 @@ def check_lengths(
     dataset: "Dataset",
     rows: Sequence[int],
     processor: Any,
-    context: int | None,
+    context: Context | None,
     completion: int,
     source: str,
     chat_template_kwargs: Mapping[str, Any] | None,
