@@ -64,15 +64,15 @@ def test_what_a_prompt_may_be():
 def test_a_blank_prompt_is_told_and_trained_on(text, place):
     rows = prompts(*["1+1="] * place, text)
     one = trainer(config(shuffle_dataset=False), train_dataset=rows)
-    with pytest.warns(UserWarning, match=rf"train_dataset\[{place}\]\['prompt'\] is without text, and is trained on"):
+    with pytest.warns(UserWarning, match=rf"train_dataset\[{place}\]\['prompt'\] has no text, and is trained on"):
         one.train()
     assert one.state.global_step == 4
 
 
 def test_several_blank_prompts_are_told_once():
-    with pytest.warns(UserWarning, match=r"train_dataset\[1\]\['prompt'\] and 2 more are without text") as caught:
+    with pytest.warns(UserWarning, match=r"train_dataset\[1\]\['prompt'\] and 2 more have no text") as caught:
         trainer(config(max_steps=1), train_dataset=prompts("1=", " ", " ", " ")).train()
-    assert sum("without text" in str(w.message) for w in caught) == 1
+    assert sum("no text" in str(w.message) for w in caught) == 1
 
 
 def test_prompts_over_the_context_of_a_model_with_rotary_positions_train_with_a_warning():

@@ -165,10 +165,9 @@ def _check_prompts(trainer: PMPOTrainer, name: str, dataset: Dataset) -> None:
             row = max(range(len(lengths)), key=lengths.__getitem__)
             longest = max(longest, (lengths[row], start + row, prompts[row]), key=lambda found: found[0])
     if blank:
-        more = f" and {len(blank) - 1} more are" if len(blank) > 1 else " is"
+        more = f" and {len(blank) - 1} more have no text, and are" if len(blank) > 1 else " has no text, and is"
         warnings.warn(
-            f"{name}[{blank[0]}]['prompt']{more} without text, and is trained on as it stands; remove such rows if "
-            "that is not meant.",
+            f"{name}[{blank[0]}]['prompt']{more} trained on as it stands; remove such rows if that is not meant.",
             stacklevel=2,
         )
     tokens, row, prompt = longest
