@@ -167,9 +167,9 @@ def test_gradcheck_with_weights(p, region):
 
 def test_gradcheck_with_weights_at_the_adaptive_exponent():
     """p is a constant for the gradient: the adaptive loss has the gradient of the loss at that p."""
-    new, old, advantages, mask = inputs = batch(6, rows=4, width=5, spread=0.6)
+    new, old, advantages, mask = inputs = batch(6, rows=6, width=8, spread=1.0)
     rho = weights_of(mask)
-    adaptive = preset("pmpo", exponent=pmpo.ClipAwareESS(target=0.97))
+    adaptive = preset("pmpo", exponent=pmpo.ClipAwareESS(target=0.99))
     p = pmpo.policy_loss(*inputs, adaptive, loss_weights=rho).diagnostics.exponent
     assert ((p > 0) & (p < 1)).any()
     fixed = preset("pmpo", exponent=lambda facts: p)
