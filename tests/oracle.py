@@ -123,6 +123,29 @@ def two_sided_surrogate(log_ratios, advantage, bound, p):
     return advantage * power_mean([min(max(x, -bound), bound) for x in log_ratios], p)
 
 
+def rollout_weight(old, sampled, mode, low, high):
+    """ρ of one completion: a list for the token modes, one number for the sequence modes."""
+    differences = [0.0 if math.isnan(s) else o - s for o, s in zip(old, sampled, strict=True)]
+    if mode.startswith("sequence"):
+        differences = [math.fsum(differences)]
+    ratios = [math.exp(d) for d in differences]
+    if mode.endswith("truncate"):
+        bounded = [min(max(r, low), high) for r in ratios]
+    else:
+        bounded = [r if low <= r <= high else 0.0 for r in ratios]
+    return bounded[0] if mode.startswith("sequence") else bounded
+
+
+def dppo_gradient(log_probs, old_log_probs, advantage, cap, bound):
+    """d/d log π_t of mean_t sg(min(r, cap))·A·log π_t·[the probability has not moved too far along A]."""
+    gradient = []
+    for new, old in zip(log_probs, old_log_probs, strict=True):
+        moved = math.exp(new) - math.exp(old)
+        near = moved <= bound if advantage > 0 else moved >= -bound
+        gradient.append(min(math.exp(new - old), cap) * advantage * near / len(log_probs))
+    return gradient
+
+
 def ramp(fraction, saturation=0.1):
     return min(1.0, fraction / saturation)
 
@@ -135,6 +158,8 @@ def objective_value(name, log_ratios, advantage, *, reward_mean=None, reward_std
         return grpo_surrogate([math.exp(x) for x in log_ratios], advantage, 0.2, 0.28 if name == "dapo" else 0.2)
     if name == "gspo":
         return gspo_surrogate(log_ratios, advantage, 3e-4, 4e-4)
+    if name == "luspo":
+        return gspo_surrogate(log_ratios, advantage, 2e-3, 2.5e-3)
     if name == "gmpo":
         return gmpo_surrogate(log_ratios, advantage, 0.4, 0.4)
     if name == "pmpo":
@@ -158,6 +183,8 @@ def objective_value(name, log_ratios, advantage, *, reward_mean=None, reward_std
 def weight(name, length, lengths, limit):
     if name in ("dapo", "cispo"):
         return length / sum(lengths)
+    if name == "luspo":
+        return length / len(lengths)
     if name == "dr_grpo":
         return length / (len(lengths) * limit)
     return 1.0 / len(lengths)

@@ -122,6 +122,7 @@ def test_presets_are_those_of_the_table():
         "dr_grpo": ("dr_grpo", "constant"),
         "dapo": ("grpo", "token"),
         "gspo": ("grpo", "sequence"),
+        "luspo": ("grpo", "constant"),
         "gmpo": ("grpo", "sequence"),
         "pmpo": ("grpo", "sequence"),
         "apmpo": ("grpo", "sequence"),
