@@ -8,13 +8,15 @@ import math
 import mpmath
 
 
-def power_mean(c, p):
-    """M_p of a list of log ratios, with 60 digits inside, so that p near 0 costs nothing."""
+def power_mean(c, p, rho=None):
+    """M_p of a list of log ratios under the measure ρ, with 60 digits inside, so that p near 0 costs nothing."""
+    rho = rho or [1.0] * len(c)
     with mpmath.workdps(60):
-        values, p = [mpmath.mpf(x) for x in c], mpmath.mpf(p)
+        values, rho, p = [mpmath.mpf(x) for x in c], [mpmath.mpf(w) for w in rho], mpmath.mpf(p)
+        total = mpmath.fsum(rho)
         if p == 0:
-            return float(mpmath.exp(mpmath.fsum(values) / len(values)))
-        mean = mpmath.fsum(mpmath.exp(p * x) for x in values) / len(values)
+            return float(mpmath.exp(mpmath.fsum(w * x for w, x in zip(rho, values, strict=True)) / total))
+        mean = mpmath.fsum(w * mpmath.exp(p * x) for w, x in zip(rho, values, strict=True)) / total
         return float(mean ** (1 / p))
 
 
@@ -24,21 +26,36 @@ def token_weights(c, p):
     return [x / math.fsum(e) for x in e]
 
 
-def ess(c, p):
+def ess(c, p, rho=None):
+    """(Σ ρ e^{pc})² / (Σ ρ · Σ ρ e^{2pc})."""
+    rho = rho or [1.0] * len(c)
     peak = max(p * x for x in c)
     e = [math.exp(p * x - peak) for x in c]
-    return math.fsum(e) ** 2 / (len(c) * math.fsum(x * x for x in e))
+    first = math.fsum(w * x for w, x in zip(rho, e, strict=True))
+    return first**2 / (math.fsum(rho) * math.fsum(w * x * x for w, x in zip(rho, e, strict=True)))
 
 
-def bisect_exponent(c, target):
+def bisect_exponent(c, target, rho=None):
     """The paper's way: 200 halvings."""
-    if ess(c, 1.0) >= target:
+    if ess(c, 1.0, rho) >= target:
         return 1.0
     low, high = 0.0, 1.0
     for _ in range(200):
         middle = (low + high) / 2
-        low, high = (middle, high) if ess(c, middle) >= target else (low, middle)
+        low, high = (middle, high) if ess(c, middle, rho) >= target else (low, middle)
     return low
+
+
+def weighted_pmpo(log_ratios, advantage, rho):
+    """J of PMPO with token weights: ρ̄·A·M_p(c; ρ), where p, f and nESS are taken under ρ."""
+    if advantage == 0 or sum(rho) == 0:
+        return 0.0
+    kept = [(x, w) for x, w in zip(log_ratios, rho, strict=True) if w > 0]
+    c, rho = [clip(x, advantage, 0.4, 0.4) for x, _ in kept], [w for _, w in kept]
+    fraction = sum(w for x, w in kept if abs(x) > 0.4) / sum(rho)
+    e = ess(c, 1.0, rho)
+    p = bisect_exponent(c, e + (1 - e) * ramp(fraction), rho)
+    return math.fsum(rho) / len(log_ratios) * advantage * power_mean(c, p, rho)
 
 
 def clip(log_ratio, advantage, down, up):
@@ -106,6 +123,29 @@ def two_sided_surrogate(log_ratios, advantage, bound, p):
     return advantage * power_mean([min(max(x, -bound), bound) for x in log_ratios], p)
 
 
+def rollout_weight(old, sampled, mode, low, high):
+    """ρ of one completion: a list for the token modes, one number for the sequence modes."""
+    differences = [0.0 if math.isnan(s) else o - s for o, s in zip(old, sampled, strict=True)]
+    if mode.startswith("sequence"):
+        differences = [math.fsum(differences)]
+    ratios = [math.exp(d) for d in differences]
+    if mode.endswith("truncate"):
+        bounded = [min(max(r, low), high) for r in ratios]
+    else:
+        bounded = [r if low <= r <= high else 0.0 for r in ratios]
+    return bounded[0] if mode.startswith("sequence") else bounded
+
+
+def dppo_gradient(log_probs, old_log_probs, advantage, cap, bound):
+    """d/d log π_t of mean_t sg(min(r, cap))·A·log π_t·[the probability has not moved too far along A]."""
+    gradient = []
+    for new, old in zip(log_probs, old_log_probs, strict=True):
+        moved = math.exp(new) - math.exp(old)
+        near = moved <= bound if advantage > 0 else moved >= -bound
+        gradient.append(min(math.exp(new - old), cap) * advantage * near / len(log_probs))
+    return gradient
+
+
 def ramp(fraction, saturation=0.1):
     return min(1.0, fraction / saturation)
 
@@ -118,6 +158,8 @@ def objective_value(name, log_ratios, advantage, *, reward_mean=None, reward_std
         return grpo_surrogate([math.exp(x) for x in log_ratios], advantage, 0.2, 0.28 if name == "dapo" else 0.2)
     if name == "gspo":
         return gspo_surrogate(log_ratios, advantage, 3e-4, 4e-4)
+    if name == "luspo":
+        return gspo_surrogate(log_ratios, advantage, 2e-3, 2.5e-3)
     if name == "gmpo":
         return gmpo_surrogate(log_ratios, advantage, 0.4, 0.4)
     if name == "pmpo":
@@ -141,6 +183,8 @@ def objective_value(name, log_ratios, advantage, *, reward_mean=None, reward_std
 def weight(name, length, lengths, limit):
     if name in ("dapo", "cispo"):
         return length / sum(lengths)
+    if name == "luspo":
+        return length / len(lengths)
     if name == "dr_grpo":
         return length / (len(lengths) * limit)
     return 1.0 / len(lengths)

@@ -5,6 +5,8 @@ Importing this package loads torch and nothing else; trainers live in `pmpo.inte
 
 from pmpo.objective.advantages import equal_groups, group_advantages
 from pmpo.objective.batch import BatchContext
+from pmpo.objective.correction import divergence_mask, rollout_weights
+from pmpo.objective.diagnostics import Diagnostics
 from pmpo.objective.exponents import (
     ClipAwareESS,
     ExponentFacts,
@@ -15,7 +17,7 @@ from pmpo.objective.exponents import (
     RewardAnnealed,
     ScheduledExponent,
 )
-from pmpo.objective.policy_loss import Diagnostics, PolicyLoss, policy_loss
+from pmpo.objective.policy_loss import PolicyLoss, policy_loss
 from pmpo.objective.power_mean import normalized_ess, power_mean, token_weights
 from pmpo.objective.presets import OBJECTIVES, Objective, objective
 from pmpo.objective.region import TrustRegion
@@ -57,12 +59,14 @@ __all__ = [
     "TrustRegion",
     "TwoSidedClip",
     "__version__",
+    "divergence_mask",
     "equal_groups",
     "group_advantages",
     "normalized_ess",
     "objective",
     "policy_loss",
     "power_mean",
+    "rollout_weights",
     "solve_exponent",
     "token_weights",
 ]

@@ -1,11 +1,17 @@
 """The same numbers as TRL's own losses where they are right; where they are not, a test says why."""
 
+import inspect
+import math
+import textwrap
+from types import SimpleNamespace
+
 import pytest
 import torch
 from trl import GRPOConfig, GRPOTrainer
 from trl.experimental.gmpo import GMPOConfig, GMPOTrainer
 
 import pmpo
+from pmpo.objective.correction import ROLLOUT_MODES
 from support import config, loss_and_grads, loss_inputs, parameters, trainer
 
 
@@ -42,6 +48,57 @@ def test_loss_and_gradient_equal_trls(name, switches):
 def test_gmpo_equals_trls_gmpo():
     inputs = loss_inputs(spread=0.9)
     assert_same(ours(inputs, objective="gmpo"), theirs(GMPOTrainer, GMPOConfig, inputs))
+
+
+def test_sapo_equals_trls():
+    inputs = loss_inputs(spread=1.5)
+    assert_same(ours(inputs, objective="sapo"), theirs(GRPOTrainer, GRPOConfig, inputs, loss_type="sapo"))
+
+
+def test_luspo_equals_trls():
+    inputs = loss_inputs(spread=0.01)
+    switches = {"importance_sampling_level": "sequence", "epsilon": 2e-3, "epsilon_high": 2.5e-3}
+    assert_same(ours(inputs, objective="luspo"), theirs(GRPOTrainer, GRPOConfig, inputs, loss_type="luspo", **switches))
+
+
+def test_cispo_has_trls_gradient_and_another_value():
+    """TRL reports −min(r, cap)·A·log π, which grows with the length of the log-probability; ours −min(r, cap)·A."""
+    inputs = loss_inputs(spread=2.5)
+    a = ours(inputs, objective="cispo")
+    b = theirs(GRPOTrainer, GRPOConfig, inputs, loss_type="cispo", epsilon_high=5.0)
+    uncapped = ours(inputs, objective=pmpo.objective("cispo", trust_region="none"))
+    assert not torch.allclose(a[1], uncapped[1], atol=1e-5), "the cap must have an effect"
+    assert torch.allclose(a[1], b[1], atol=1e-6, rtol=1e-5)
+    assert a[0] != pytest.approx(b[0], abs=1e-3)
+
+
+@pytest.mark.parametrize("mode", ROLLOUT_MODES)
+@pytest.mark.parametrize("bounds", [(None, 1.5), (0.6, 1.5)])
+def test_rollout_weights_equal_trls_own_lines(mode, bounds):
+    """TRL computes the ratio in the middle of its generation, so the lines themselves are run."""
+    source = inspect.getsource(GRPOTrainer._generate_and_score_completions)
+    start = source.index("                mask = completion_mask if tool_mask is None")
+    lines = source[start : source.index("            # Compute the per-token log probabilities for the reference")]
+    g = torch.Generator().manual_seed(0)
+    old, sampled = -torch.rand(8, 6, generator=g), -torch.rand(8, 6, generator=g)
+    sampled[1, 0] = float("nan")
+    mask = torch.arange(6) < torch.randint(1, 7, (8, 1), generator=g)
+    settings = {"mode": mode, "clip_min": bounds[0], "clip_max": bounds[1]}
+    names = {
+        "torch": torch,
+        "math": math,
+        "self": SimpleNamespace(**{f"vllm_importance_sampling_{k}": v for k, v in settings.items()}),
+        "completion_mask": mask.long(),
+        "tool_mask": None,
+        "old_per_token_logps": old,
+        "sampling_per_token_logps": sampled,
+    }
+    exec(textwrap.dedent(lines), names)
+    expected = names["vllm_importance_sampling_ratio"]
+    got = pmpo.rollout_weights(old, sampled, mask, mode=mode, ratio_min=bounds[0], ratio_max=bounds[1])
+    if mode.startswith("token"):
+        expected = expected * mask  # TRL leaves a 1 on padding, where nothing reads it
+    assert torch.allclose(got, expected, rtol=1e-6) and (expected != 1).any()
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,9 @@ def facts(rows, advantages, region=None, **context):
     batch = pmpo.BatchContext(**context)
     clipped = region.apply(log_ratios, a, batch)
     mask = torch.ones_like(log_ratios, dtype=torch.bool)
-    return ExponentFacts(log_ratios, clipped.log_ratios_BT, mask, clipped.changed_BT, clipped.outside_BT, a, batch)
+    return ExponentFacts(
+        log_ratios, clipped.log_ratios_BT, mask, mask.double(), clipped.changed_BT, clipped.outside_BT, a, batch
+    )
 
 
 def test_the_two_readings_differ_where_it_matters():
@@ -97,6 +99,22 @@ def test_reward_annealed_and_scheduled_by_hand():
         assert values == pytest.approx([2.0, middle, -2.0], abs=1e-12)
 
 
+@pytest.mark.parametrize("shape", ["linear", "cosine", "step"])
+def test_the_first_update_has_the_start_and_the_last_the_end_to_the_last_bit(shape):
+    """0.7 + (0.1 − 0.7)·1 is 0.09999999999999998."""
+    rule = pmpo.ScheduledExponent(start=0.7, end=0.1, shape=shape)
+    updates = 5
+    values = [float(rule(facts([[0.0]], [1.0], progress=k / (updates - 1)))) for k in range(updates)]
+    assert values[0] == 0.7 and values[-1] == 0.1
+    assert values == sorted(values, reverse=True)
+    for beyond in (1.5, torch.tensor(2.0, dtype=torch.float64)):
+        assert float(rule(facts([[0.0]], [1.0], progress=beyond))) == 0.1
+    if shape == "linear":
+        assert values == pytest.approx([0.7, 0.55, 0.4, 0.25, 0.1])
+        two = [float(pmpo.ScheduledExponent()(facts([[0.0]], [1.0], progress=x))) for x in (0.0, 1.0)]
+        assert two == [2.0, -2.0]
+
+
 def test_presets_are_those_of_the_table():
     table = {name: (o.advantage, o.sequence_weight) for name, o in pmpo.OBJECTIVES.items()}
     assert table == {
@@ -104,6 +122,7 @@ def test_presets_are_those_of_the_table():
         "dr_grpo": ("dr_grpo", "constant"),
         "dapo": ("grpo", "token"),
         "gspo": ("grpo", "sequence"),
+        "luspo": ("grpo", "constant"),
         "gmpo": ("grpo", "sequence"),
         "pmpo": ("grpo", "sequence"),
         "apmpo": ("grpo", "sequence"),

@@ -11,6 +11,7 @@ probabilities and KL are in nats; ratios are plain numbers; shares lie in [0, 1]
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,7 +33,8 @@ class BatchContext:
         reward_mean: μ_R, mean reward of the generation batch; a number or a 0-dim tensor. Needed by the
             reward-annealed exponent and the feedback-adaptive trust region, which expect rewards in [0, 1].
         reward_std: σ_R, their population standard deviation. Needed by the feedback-adaptive trust region.
-        progress: share of the training that is done, in [0, 1]. Needed by the scheduled exponent.
+        progress: where the training stands, in [0, 1]: 0 at the first optimiser step and 1 at the last, so step k
+            of K has k/(K − 1). Needed by the scheduled exponent.
         num_sequences: N, completions in the optimiser step. Default: the rows of the call.
         num_tokens: Σ n_j, counted tokens in the optimiser step. Default: the counted tokens of the call.
     """
@@ -49,6 +51,29 @@ def exact_scalar(value: float | Tensor | None) -> Tensor:
     return value.detach() if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
 
 
+class _Widened(torch.autograd.Function):
+    """float32 of a 16-bit tensor; a gradient beyond the range of the 16-bit type comes back as its largest number."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(values: Tensor) -> Tensor:
+        return values.float()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.narrow = inputs[0].dtype
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        largest = torch.finfo(ctx.narrow).max
+        return gradient.clamp(-largest, largest).to(ctx.narrow)
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor) -> Tensor:
+        return tangent.float()
+
+
 def full_precision(values: Tensor) -> Tensor:
     """`values` in float32 if they come in a 16-bit type, unchanged if float32 or float64.
 
@@ -58,9 +83,7 @@ def full_precision(values: Tensor) -> Tensor:
         raise ValueError(f"Expected a floating-point tensor, got {values.dtype}: convert it with `.float()`.")
     if values.dtype not in (torch.float16, torch.bfloat16):
         return values
-    wide, largest = values.float(), torch.finfo(values.dtype).max
-    if wide.requires_grad:
-        wide.register_hook(lambda gradient: gradient.clamp(-largest, largest))  # type: ignore[no-untyped-call]
+    wide: Tensor = _Widened.apply(values)  # type: ignore[no-untyped-call]
     return wide
 
 
@@ -103,11 +126,18 @@ def token_counts(mask_BT: Tensor, dtype: torch.dtype) -> Tensor:
     return mask_BT.sum(dim=1).to(dtype)
 
 
-def masked_mean(values_BT: Tensor, mask_BT: Tensor) -> Tensor:
-    """Mean over the counted tokens of each completion, [B]; a completion without tokens gives 0.
+def masked_mean(values_BT: Tensor, mask_BT: Tensor, weights_BT: Tensor | None = None) -> Tensor:
+    """Mean over the counted tokens of each completion, Σ ρ v / Σ ρ, [B]; a completion with Σρ = 0 gives 0.
+
+    Without `weights_BT` ρ is 1 on every counted token. Values where ρ is 0 are never used.
 
     >>> masked_mean(torch.tensor([[1.0, 3.0, 9.0]]), torch.tensor([[True, True, False]]))
     tensor([2.])
     """
-    total_B = fill_masked(values_BT, mask_BT).sum(dim=1)
-    return total_B / token_counts(mask_BT, values_BT.dtype).clamp(min=1.0)
+    if weights_BT is None:
+        total_B = fill_masked(values_BT, mask_BT).sum(dim=1)
+        return total_B / token_counts(mask_BT, values_BT.dtype).clamp(min=1.0)
+    weights_BT = fill_masked(weights_BT, mask_BT)
+    sum_B = weights_BT.sum(dim=1)
+    total_B = (weights_BT * fill_masked(values_BT, mask_BT & (weights_BT != 0))).sum(dim=1)
+    return total_B / torch.where(sum_B == 0, 1.0, sum_B)

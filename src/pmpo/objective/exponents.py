@@ -32,6 +32,8 @@ class ExponentFacts:
         log_ratios_BT: l, nats, before the trust region.
         clipped_log_ratios_BT: c, nats, after it.
         mask_BT: bool, tokens that count.
+        weights_BT: ρ ≥ 0, the measure over tokens: the loss weights, 1 without them, 0 on masked tokens. Every
+            statistic that decides p takes it, so that a token without gradient decides nothing.
         changed_BT: bool, tokens that the sign-aware clip changed.
         outside_BT: bool, tokens outside the range whatever the sign of A.
         advantages_B: A.
@@ -41,15 +43,16 @@ class ExponentFacts:
     log_ratios_BT: Tensor
     clipped_log_ratios_BT: Tensor
     mask_BT: Tensor
+    weights_BT: Tensor
     changed_BT: Tensor
     outside_BT: Tensor
     advantages_B: Tensor
     batch: BatchContext
 
     def clip_fraction(self, reading: str) -> Tensor:
-        """f, [B] in [0, 1]: share of counted tokens that were clipped, in one of the two `READINGS`."""
+        """f = Σ ρ·clipped / Σ ρ, [B] in [0, 1], in one of the two `READINGS`; 0 where Σρ = 0."""
         clipped_BT = self.changed_BT if reading == "one_sided" else self.outside_BT
-        return masked_mean(clipped_BT.to(self.log_ratios_BT.dtype), self.mask_BT)
+        return masked_mean(clipped_BT.to(self.log_ratios_BT.dtype), self.mask_BT, self.weights_BT)
 
 
 class ExponentRule(Protocol):
@@ -112,7 +115,8 @@ class RampMap:
 class ClipAwareESS:
     """PMPO: p falls from 1 to 0 as more of the trajectory is clipped, through the effective sample size.
 
-    target τ = e + (1 − e)·g(f) with e = nESS(1); p is the largest in [0, 1] with nESS(p) >= τ.
+    target τ = e + (1 − e)·g(f) with e = nESS(1); p is the largest in [0, 1] with nESS(p) >= τ. Loss weights ρ are
+    the measure of f and nESS.
 
     Attributes:
         reading: which tokens f counts. "one_sided": those that the sign-aware clip changed. "two_sided": those
@@ -138,11 +142,12 @@ class ClipAwareESS:
 
     def __call__(self, facts: ExponentFacts) -> Tensor:
         log_ratios_BT = facts.clipped_log_ratios_BT if self.over == "clipped" else facts.log_ratios_BT
+        mask_BT, rho_BT = facts.mask_BT, facts.weights_BT
         if isinstance(self.target, int | float):
-            return solve_exponent(log_ratios_BT, facts.mask_BT, float(self.target))
-        ess_at_one_B = normalized_ess(log_ratios_BT, facts.mask_BT, 1.0)
+            return solve_exponent(log_ratios_BT, mask_BT, float(self.target), weights=rho_BT)
+        ess_at_one_B = normalized_ess(log_ratios_BT, mask_BT, 1.0, weights=rho_BT)
         g_B = self.target(facts.clip_fraction(self.reading))
-        return solve_exponent(log_ratios_BT, facts.mask_BT, ess_at_one_B + (1.0 - ess_at_one_B) * g_B)
+        return solve_exponent(log_ratios_BT, mask_BT, ess_at_one_B + (1.0 - ess_at_one_B) * g_B, weights=rho_BT)
 
 
 @dataclass(frozen=True)
@@ -158,7 +163,11 @@ class RewardAnnealed:
 
 @dataclass(frozen=True)
 class ScheduledExponent:
-    """HölderPO: p moves from `start` to `end` over training; linear 2 → −2 on mathematics, 1 → −1 on agents.
+    """HölderPO: p = start + (end − start)·s(progress), linear 2 → −2 on mathematics, 1 → −1 on agents.
+
+    `progress` is that of the update, from 0 at the first (p is exactly `start`) to 1 at the last (p is exactly
+    `end`): update k of K has progress k/(K − 1), and a run of a single update 0. All micro-batches of an update
+    share it. It is clamped to [0, 1], so that p stays at `end` in a run that goes on.
 
     shape: "linear"; "cosine" (slow at both ends); "step" (`start` until half-way, then `end`).
     """
@@ -178,7 +187,7 @@ class ScheduledExponent:
             progress = 0.5 - 0.5 * torch.cos(math.pi * progress)
         elif self.shape == "step":
             progress = (progress >= 0.5).to(progress.dtype)
-        return self.start + (self.end - self.start) * progress
+        return torch.where(progress == 1.0, self.end, self.start + (self.end - self.start) * progress)
 
 
 EXPONENTS: dict[str, Callable[[], ExponentRule]] = {

@@ -25,8 +25,8 @@ def power_mean(log_ratios: Tensor, mask: Tensor, exponent: float | Tensor, *, we
         mask: bool (or 0/1) [B, T], True on tokens that count.
         exponent: p, a number or [B], any real. A constant for the gradient.
         weights: ρ ≥ 0, [B, T], constants for the gradient. Default: 1 for every token.
-    Returns: [B], ratios (not logs), differentiable once in `log_ratios` with ∂M/∂c_t = M·w_t, where w are the
-        `token_weights`. A completion without tokens gives 1.
+    Returns: [B], ratios (not logs), differentiable in `log_ratios` (also twice, and by `torch.func`) with
+        ∂M/∂c_t = M·w_t, where w are the `token_weights`. A completion without tokens gives 1.
     Raises: ValueError when shapes disagree.
     Source: docs/equations.md; arXiv 2601.22521.
 
@@ -57,51 +57,84 @@ def token_weights(
     return _weights(*prepare(log_ratios, mask, exponent, weights))
 
 
-def normalized_ess(log_ratios: Tensor, mask: Tensor, exponent: float | Tensor) -> Tensor:
-    """Effective share of tokens that carry the gradient at `exponent`, (Σ e^{pc})² / (n Σ e^{2pc}).
+def normalized_ess(
+    log_ratios: Tensor, mask: Tensor, exponent: float | Tensor, *, weights: Tensor | None = None
+) -> Tensor:
+    """Effective share of tokens that carry the gradient at `exponent`, (Σ ρ e^{pc})² / (Σ ρ · Σ ρ e^{2pc}).
+
+    ρ is the measure over tokens: with integer ρ the result is that of tokens repeated ρ times, with 0 and 1 that of
+    the tokens with ρ = 1 alone. Without weights it is (Σ e^{pc})² / (n Σ e^{2pc}).
 
     Args:
         log_ratios: c, nats, [B, T]. Masked-out values are never used.
         mask: bool [B, T], True on tokens that count.
         exponent: p, a number or [B], any real.
-    Returns: [B] in [1/n, 1]; 1 at p = 0; a completion without tokens gives 1.
+        weights: ρ ≥ 0, [B, T]; only their proportions within a completion matter. Default: 1 for every token.
+    Returns: [B] in [min ρ/Σρ, 1], so in [1/n, 1] without weights; 1 at p = 0; a completion without tokens, or with
+        Σρ = 0, gives 1.
     Raises: ValueError when shapes disagree.
     Source: docs/equations.md; arXiv 2601.22521.
 
     >>> normalized_ess(torch.tensor([[0.0, 0.0, 30.0, 0.0]]), torch.ones(1, 4), 1.0)
     tensor([0.2500])
     """
-    c_BT, mask_BT, p_B = prepare(log_ratios, mask, exponent, None)
-    return _ess(c_BT, mask_BT, p_B)
+    c_BT, rho_BT, p_B = prepare(log_ratios, mask, exponent, weights)
+    return ess(rho_BT, *scaled_terms(c_BT, rho_BT, p_B))
+
+
+def ess(rho_BT: Tensor, terms_BT: Tensor, weighted_BT: Tensor) -> Tensor:
+    """nESS from e = exp(pc − max) and ρ·e."""
+    total_B, first_B = rho_BT.sum(dim=1), weighted_BT.sum(dim=1)
+    second_B = (weighted_BT * terms_BT).sum(dim=1)
+    ess_B = first_B.square() / (total_B * second_B).clamp(min=torch.finfo(rho_BT.dtype).tiny)
+    return torch.where(total_B != 0, ess_B.clamp(max=1.0), torch.ones_like(ess_B))
 
 
 class _LogPowerMean(torch.autograd.Function):
-    """log M_p with its closed-form gradient w_t: autograd through a where() of two branches would give inf·0."""
+    """log M_p with its closed-form derivative w_t: autograd through a where() of two branches would give inf·0.
+
+    The backward and forward-mode derivatives are made of ordinary operations on c, so that `torch.func`'s
+    transforms, and the second derivative ∂w_t/∂c_s = p·w_t(δ_ts − w_s), follow. ρ and p are constants.
+    """
+
+    generate_vmap_rule = True
 
     @staticmethod
-    def forward(ctx: Any, c_BT: Tensor, rho_BT: Tensor, p_B: Tensor) -> Tensor:
-        ctx.save_for_backward(_weights(c_BT, rho_BT, p_B))
+    def forward(c_BT: Tensor, rho_BT: Tensor, p_B: Tensor) -> Tensor:
         return _log_power_mean(c_BT, rho_BT, p_B)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
     def backward(ctx: Any, grad_B: Tensor) -> tuple[Tensor, None, None]:
-        (weights_BT,) = ctx.saved_tensors
-        return grad_B.unsqueeze(1) * weights_BT, None, None
+        return grad_B.unsqueeze(1) * _weights(*ctx.saved_tensors), None, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent_BT: Tensor, _rho: Tensor | None, _p: Tensor | None) -> Tensor:
+        return (_weights(*ctx.saved_tensors) * tangent_BT).sum(dim=1)
 
 
 def prepare(
     log_ratios: Tensor, mask: Tensor, exponent: float | Tensor, weights: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Checked (c, ρ, p): c is 0 and ρ is 0 on masked-out tokens, so no later step needs the mask."""
+    """Checked (c, ρ, p): c is 0 where ρ is 0, and ρ is 0 on masked-out tokens, so no later step needs the mask.
+
+    ρ is divided by the largest of its completion, which changes no mean and keeps products of small ρ in range.
+    """
     mask_BT = check_mask(log_ratios, mask)
-    c_BT = fill_masked(full_precision(log_ratios), mask_BT)
-    p_B = per_completion(exponent, c_BT, "exponent").detach()
+    wide_BT = full_precision(log_ratios)
+    p_B = per_completion(exponent, wide_BT, "exponent").detach()
     if weights is None:
-        return c_BT, mask_BT.to(c_BT.dtype), p_B
+        return fill_masked(wide_BT, mask_BT), mask_BT.to(wide_BT.dtype), p_B
     if weights.shape != mask.shape:
         raise ValueError(f"`weights` must have the shape of the mask {list(mask.shape)}, got {list(weights.shape)}.")
-    return c_BT, fill_masked(weights.to(c_BT.dtype), mask_BT).detach(), p_B
+    rho_BT = fill_masked(weights.to(wide_BT.dtype), mask_BT).detach()
+    largest_B1 = rho_BT.amax(dim=1, keepdim=True)
+    rho_BT = rho_BT / torch.where(largest_B1 == 0, 1.0, largest_B1)
+    return fill_masked(wide_BT, mask_BT & (rho_BT != 0)), rho_BT, p_B
 
 
 def _log_power_mean(c_BT: Tensor, rho_BT: Tensor, p_B: Tensor) -> Tensor:
@@ -121,22 +154,14 @@ def _log_power_mean(c_BT: Tensor, rho_BT: Tensor, p_B: Tensor) -> Tensor:
     return center_B + torch.where(p_B == 0, 0.0, log_excess_B / divisor_B)
 
 
-def scaled_terms(c_BT: Tensor, rho_BT: Tensor, p_B: Tensor) -> Tensor:
-    """ρ·exp(p·c − max) for each completion: never overflows, 0 on masked-out tokens."""
+def scaled_terms(c_BT: Tensor, rho_BT: Tensor, p_B: Tensor) -> tuple[Tensor, Tensor]:
+    """e = exp(p·c − max) and ρ·e: neither overflows, both are 0 where ρ is 0."""
     x_BT = torch.where(rho_BT > 0, p_B.unsqueeze(1) * c_BT, -torch.inf)
-    peak_B = x_BT.amax(dim=1, keepdim=True)
-    return rho_BT * torch.exp(x_BT - torch.where(peak_B == -torch.inf, 0.0, peak_B))
+    peak_B1 = x_BT.detach().amax(dim=1, keepdim=True)
+    terms_BT = torch.exp(x_BT - torch.where(peak_B1 == -torch.inf, 0.0, peak_B1))
+    return terms_BT, rho_BT * terms_BT
 
 
 def _weights(c_BT: Tensor, rho_BT: Tensor, p_B: Tensor) -> Tensor:
-    scaled_BT = scaled_terms(c_BT, rho_BT, p_B)
-    return scaled_BT / scaled_BT.sum(dim=1, keepdim=True).clamp(min=torch.finfo(c_BT.dtype).tiny)
-
-
-def _ess(c_BT: Tensor, mask_BT: Tensor, p_B: Tensor) -> Tensor:
-    """nESS with the mask as 0/1 floats."""
-    e_BT = scaled_terms(c_BT, mask_BT, p_B)
-    n_B = mask_BT.sum(dim=1)
-    first_B, second_B = e_BT.sum(dim=1), e_BT.square().sum(dim=1)
-    ess_B = first_B.square() / (n_B * second_B).clamp(min=torch.finfo(c_BT.dtype).tiny)
-    return torch.where(n_B > 0, ess_B.clamp(max=1.0), torch.ones_like(ess_B))
+    _, weighted_BT = scaled_terms(c_BT, rho_BT, p_B)
+    return weighted_BT / weighted_BT.sum(dim=1, keepdim=True).clamp(min=torch.finfo(c_BT.dtype).tiny)

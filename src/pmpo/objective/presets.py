@@ -111,6 +111,13 @@ OBJECTIVES: dict[str, Objective] = {
             trust_region=SequenceRatioClip(ratio_low=3e-4, ratio_high=4e-4),
             exponent=FixedExponent(0.0),
         ),
+        Objective(
+            "luspo",  # GSPO with each completion's loss times its length: n_i/(N·1)
+            trust_region=SequenceRatioClip(ratio_low=2e-3, ratio_high=2.5e-3),
+            exponent=FixedExponent(0.0),
+            sequence_weight="constant",
+            max_completion_length=1,
+        ),
         Objective("gmpo", trust_region=LogRatioClip(), exponent=FixedExponent(0.0)),
         Objective("pmpo", trust_region=LogRatioClip(), exponent=ClipAwareESS()),
         Objective("apmpo", trust_region=FeedbackAdaptiveClip(), exponent=RewardAnnealed(), kl_coef=0.001),
