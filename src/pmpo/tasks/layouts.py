@@ -142,7 +142,9 @@ def _all_boxed(solutions: Sequence[Any]) -> bool:
     return all(isinstance(text, str) and "\\boxed" in text for text in solutions)
 
 
-def _notes(dataset: "Dataset", source: ProblemSource, problem: str, answer: str | None, boxed: bool) -> tuple[str, ...]:
+def _notes(
+    dataset: "Dataset", source: ProblemSource, problem: str, answer: str | None, boxed: bool
+) -> tuple[str, ...]:
     """One sentence for everything that was recognised rather than told."""
     columns, notes = set(dataset.column_names), []
     conversations = is_conversation(values_of(dataset.select([0]), problem)[0])

@@ -113,9 +113,7 @@ def _difference(given: PromptSettings, stored: PromptSettings | None) -> str | N
         for f in fields(given)
         if getattr(given, f.name) != getattr(stored, f.name)
     ]
-    return (
-        f"The model was trained with {', '.join(parts)} ({PROMPT_FILE}); drop prompt_template to ask it as in training."
-    )
+    return f"The model was trained with {', '.join(parts)} ({PROMPT_FILE}); drop prompt_template to ask it as in training."
 
 
 def write_prompt(folder: Path, prompt: PromptSettings) -> None:

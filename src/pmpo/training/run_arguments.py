@@ -98,7 +98,13 @@ class RunArguments:
     )
     samples_to_keep: int = _option(16, "Held-out problems whose completions go to samples.jsonl, before and after.")
     dry_run: bool = _option(False, "Resolve everything but the weights, print the plan, and stop.")
-    progress: str = _option("auto", "auto (a live display on a terminal, else lines), live, lines or off.")
+    progress: str = field(
+        default="auto",
+        metadata={
+            "help": "auto (a live display on a terminal, else lines), live, lines or off.",
+            "choices": ("auto", "live", "lines", "off"),
+        },
+    )
 
     def __post_init__(self) -> None:
         if self.dataset == "sums":
@@ -124,8 +130,6 @@ class RunArguments:
         return " from ".join(name for name in (self.task, self.dataset) if name is not None)
 
     def _check_numbers(self) -> None:
-        if self.progress not in ("auto", "live", "lines", "off"):
-            raise InputError(f"progress is {self.progress!r}; write auto, live, lines or off.")
         for name in ("task_size", "eval_batch_size", "scratch_layers", "scratch_heads", "scratch_hidden_size"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; write a number of at least 1.")
