@@ -67,8 +67,8 @@ class OptionType:
             return self._text(value.strip() if self.kinds <= {bool, int, float} else value)
         if isinstance(value, list | tuple):
             return self._list(list(value))
-        if isinstance(value, Mapping) and dict in self.kinds:
-            return dict(value)
+        if isinstance(value, Mapping):
+            return dict(value) if dict in self.kinds else self._element(value)
         raise self._refusal(value)
 
     def takes_several(self) -> bool:
@@ -219,7 +219,7 @@ def _parts(hint: Any) -> tuple[Any, ...]:
 def _item(name: str, hint: Any) -> OptionType:
     if isinstance(hint, type) and issubclass(hint, Enum):
         return OptionType(name, frozenset({str}), choices=tuple(str(member.value) for member in hint))
-    return OptionType(name, frozenset({hint}))
+    return OptionType(name, frozenset({get_origin(hint) or hint}))
 
 
 def _whole(text: str) -> int:

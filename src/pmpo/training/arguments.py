@@ -44,20 +44,58 @@ def parse(arguments: list[str], command: str = "") -> Settings:
     Raises: InputError for an unreadable file, an unknown name (with the nearest), a value of the wrong type, and
         whatever the three dataclasses refuse.
     """
-    from pmpo.training.command_line import construct, defaults, machine_defaults, option_types, read_flags
+    from pmpo.training.command_line import check_unknown, construct, defaults, machine_defaults
+
+    words = read(arguments)
+    check_unknown(words.others)
+    try:
+        run, training, model = construct({**machine_defaults(), **words.said})
+    except NoDataError as error:
+        raise InputError(f"{error}{_usage_of(words.path)}") from None
+    given = {**defaults(), **words.said}
+    return Settings(run, model, training, given, command, given["output_dir"] is not None)
+
+
+@dataclass(frozen=True)
+class Words:
+    """A command line as it was read, before anything is made of it.
+
+    Attributes:
+        path: the configuration file.
+        said: every option that the file or a flag names, of its declared type.
+        flags: the names among them that stand on the command line.
+        others: words that are no options.
+    """
+
+    path: Path | None
+    said: dict[str, Any]
+    flags: tuple[str, ...]
+    others: list[str]
+
+
+def read(arguments: list[str]) -> Words:
+    """Flags and the YAML file of --config; flags win.
+
+    Raises: InputError for an unreadable file, an unknown name in it, and a value of the wrong type.
+    """
+    from pmpo.training.command_line import aliases, option_types, read_flags
 
     arguments = _split_equals(arguments)
     path = _config_path(arguments)
-    config = _read_config(path)
     kinds = option_types()
+    config = _with_our_names(_read_config(path), aliases())
     _reject_unknown_keys(config, kinds)
-    said = {name: kinds[name].read(value) for name, value in {**config, **read_flags(arguments, kinds)}.items()}
-    try:
-        run, training, model = construct({**machine_defaults(), **said})
-    except NoDataError as error:
-        raise InputError(f"{error}{_usage_of(path)}") from None
-    given = {**defaults(), **said}
-    return Settings(run, model, training, given, command, given["output_dir"] is not None)
+    flags, others = read_flags(arguments, kinds)
+    said = {name: kinds[name].read(value) for name, value in {**config, **flags}.items()}
+    return Words(path, said, tuple(flags), others)
+
+
+def _with_our_names(config: dict[str, Any], aliases: dict[str, str]) -> dict[str, Any]:
+    """The file's options under our names where it has TRL's."""
+    for alias, name in aliases.items():
+        if alias in config and name in config:
+            raise InputError(f"The configuration file sets {alias!r} and {name!r}, which are one option; keep one.")
+    return {aliases.get(name, name): value for name, value in config.items()}
 
 
 def _split_equals(arguments: list[str]) -> list[str]:
@@ -101,7 +139,7 @@ _OWN = ("task", "dataset", "eval_dataset", "problem_column", "answer_column", "m
 
 def _names_own_data_or_model(arguments: list[str]) -> bool:
     names = [a.lstrip("-").split("=")[0].replace("-", "_") for a in arguments if a.startswith("--")]
-    return any(name in _OWN or name.startswith("dataset_") for name in names)
+    return any(name in _OWN or name.startswith("dataset") for name in names)
 
 
 def _usage_of(path: Path | None) -> str:
@@ -117,7 +155,11 @@ def _usage_of(path: Path | None) -> str:
 
 
 def _reject_unknown_keys(config: dict[str, Any], known: Iterable[str]) -> None:
+    from pmpo.training.command_line import NOT_OFFERED
+
     for key in config:
+        if key in NOT_OFFERED:
+            raise InputError(f"The configuration file sets {key!r}, which has no meaning here: {NOT_OFFERED[key]}.")
         if key not in known:
             raise InputError(f"The configuration file sets {key!r}, which is no option.{nearest(str(key), known)}")
 
@@ -136,5 +178,6 @@ def help_short() -> str:
     lines = []
     for option in fields(RunArguments):
         default = "" if option.default is None else f" [{option.default}]"
-        lines.append(f"  --{option.name:<28}{option.metadata['help']}{default}")
+        also = "".join(f" (TRL: {alias})" for alias in option.metadata.get("aliases", ())[:1])
+        lines.append(f"  --{option.name:<28}{option.metadata['help']}{also}{default}")
     return "\n".join(lines)

@@ -31,6 +31,10 @@ _SPECIAL: dict[str, dict[str, Any]] = {
 }
 
 
+NOT_OFFERED = {"ignore_bias_buffers": "TRL's grpo command declares it and reads it nowhere; drop it"}
+"""Options of `trl grpo` that `pmpo train` has no place for, and why."""
+
+
 class Parser(TrlParser):
     """TRL's, with sentences for mistakes: argparse would print two screens of usage before its message."""
 
@@ -40,7 +44,11 @@ class Parser(TrlParser):
 
 def parser() -> Parser:
     """With every option and its help."""
-    return Parser(CLASSES, prog="pmpo train", allow_abbrev=False)
+    made = Parser(CLASSES, prog="pmpo train", allow_abbrev=False)
+    name = "use_bias_correction_kl"  # true by default in TRL, whose parser then makes a flag for false
+    flags = (f"--no_{name}", f"--no-{name.replace('_', '-')}")
+    made.add_argument(*flags, action="store_false", dest=name, default=argparse.SUPPRESS, help=f"Its {name}: false.")
+    return made
 
 
 def machine_defaults() -> dict[str, Any]:
@@ -78,10 +86,16 @@ def _made(factory: Any) -> Any:
     return None if factory is MISSING else factory()
 
 
-def read_flags(words: list[str], kinds: Mapping[str, OptionType]) -> dict[str, Any]:
-    """What the flags say, by option, as text, lists of text or truth values.
+def aliases() -> dict[str, str]:
+    """{TRL's name: ours} of the options that have two."""
+    spelled = {f: f.metadata.get("aliases", ()) for cls in CLASSES for f in fields(cls)}
+    return {alias.lstrip("-"): field.name for field, names in spelled.items() for alias in names}
 
-    Raises: InputError for a flag that is no option, with the nearest, and for one without its value.
+
+def read_flags(words: list[str], kinds: Mapping[str, OptionType]) -> tuple[dict[str, Any], list[str]]:
+    """What the flags say, by option, as text, lists of text or truth values; and the words that are no options.
+
+    Raises: InputError for a flag without its value.
     """
     spelled = parser()
     for action in spelled._actions:
@@ -94,12 +108,18 @@ def read_flags(words: list[str], kinds: Mapping[str, OptionType]) -> dict[str, A
         elif bool in kind.kinds and action.nargs is None:
             action.nargs, action.const = "?", True
     namespace, unknown = spelled.parse_known_args(words)
-    if unknown:
-        names = [name for action in spelled._actions for name in action.option_strings]
-        raise InputError(
-            f"There is no option {unknown[0]!r}.{nearest(unknown[0], names)} `pmpo train --help_all` lists all."
-        )
-    return dict(vars(namespace))
+    return dict(vars(namespace)), unknown
+
+
+def check_unknown(words: list[str]) -> None:
+    """Refuse a word that is no option, with the nearest."""
+    if not words:
+        return
+    name = words[0].lstrip("-").replace("-", "_").split("=")[0]
+    if name in NOT_OFFERED:
+        raise InputError(f"{words[0]} has no meaning here: {NOT_OFFERED[name]}.")
+    names = [name for action in parser()._actions for name in action.option_strings]
+    raise InputError(f"There is no option {words[0]!r}.{nearest(words[0], names)} `pmpo train --help_all` lists all.")
 
 
 def construct(values: Mapping[str, Any]) -> tuple[RunArguments, PMPOConfig, ModelConfig]:
