@@ -54,7 +54,7 @@ def test_what_is_no_option_of_either(started):
 
 
 def test_two_processes_by_one_flag(tmp_path):
-    flags = """--task sums --task_size 64 --num_processes 2 --cpu --num_generations 4 --per_device_train_batch_size 4
+    flags = """--task sums --task_size 64 --num_processes 2 --num_generations 4 --per_device_train_batch_size 4
         --steps_per_generation 2 --max_completion_length 6 --max_steps 1 --eval_size 0 --init_from_scratch
         --scratch_hidden_size 16 --scratch_layers 1 --scratch_heads 2 --save_strategy no --report_to none
         --output_dir out --progress lines"""

@@ -19,9 +19,10 @@ from tiny import tiny_model, tiny_tokenizer
 
 ROWS = [{"problem": f"{i % 10}+{i // 10}=", "answer": str(i), "level": i} for i in range(40)]
 SMALL = (
-    "--num_generations 4 --per_device_train_batch_size 4 --steps_per_generation 2 --max_completion_length 6 "
-    "--max_steps 2 --save_strategy no --report_to none --progress off --logging_steps 1"
-).split()
+    *("--num_generations", "4", "--per_device_train_batch_size", "4", "--steps_per_generation", "2"),
+    *("--max_completion_length", "6", "--max_steps", "2", "--save_strategy", "no", "--report_to", "none"),
+    *("--progress", "off", "--logging_steps", "1"),
+)
 
 
 @pytest.fixture

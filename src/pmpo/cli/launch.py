@@ -1,11 +1,15 @@
 """`pmpo train` on several processes: the run started through `accelerate launch`, as `trl grpo` starts its own."""
 
 import os
+import subprocess
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
 from pmpo.tasks.errors import InputError, nearest
+
+_KINDS = {"--multi_gpu", "--tpu", "--use_deepspeed", "--use_fsdp", "--use_megatron_lm", "--config_file", "--cpu"}
+"""Options that say how processes are started."""
 
 _LAUNCHED = "PMPO_TRAIN_LAUNCHED"
 """Set for the processes that were started here, which read the same options again."""
@@ -27,6 +31,8 @@ def launch_options(said: dict[str, object], others: Sequence[str]) -> list[str] 
         return None
     options = [] if config is None else ["--config_file", _config_file(str(config))]
     options += [] if processes is None else ["--num_processes", str(processes)]
+    if config is None and processes not in (None, 1) and not _KINDS & set(others):
+        options.append("--multi_gpu")  # accelerate's name for one process a device, CPU processes too
     return [*options, *others]
 
 
@@ -41,6 +47,8 @@ def launch(options: list[str], words: Sequence[str]) -> int:
         launch_command(arguments)
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 1
+    except subprocess.CalledProcessError as error:
+        return error.returncode
     except ChildFailedError as error:
         return int(error.get_first_failure()[1].exitcode)
     finally:
