@@ -39,7 +39,7 @@ def test_the_environment_of_the_file_is_set(tmp_path, monkeypatch):
     [
         (["--objective", "pmop"], "pmop.*pmpo"),
         (["--lerning_rate", "1"], "There is no option '--lerning_rate'. Did you mean '--learning_rate'"),
-        (["--max_steps", "many"], "invalid int value: 'many'"),
+        (["--max_steps", "many"], "max_steps is 'many'; write a whole number"),
         (["--config", "no/such.yaml"], "There is no configuration file no/such.yaml"),
         (["--config"], "--config needs the path of a YAML file"),
         (["--progress", "loud"], "progress is 'loud'; write auto, live, lines or off"),

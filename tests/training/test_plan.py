@@ -68,7 +68,7 @@ def test_the_numbers_proposed_do_work(device, steps, group):
 def test_other_impossible_numbers():
     assert "generation_batch_size=20 is no multiple of the 8" in refusal("--generation_batch_size", "20")
     assert "write generation_batch_size=24." in refusal("--generation_batch_size", "20")
-    assert "say the same thing twice" in refusal("--generation_batch_size", "16", "--steps_per_generation", "2")
+    assert "contradict each other" in refusal("--generation_batch_size", "24", "--steps_per_generation", "2")
     assert "num_generations=1 cannot work (advantages compare" in refusal("--num_generations", "1")
     message = refusal("--gradient_accumulation_steps", "4", "--steps_per_generation", "6")
     assert "no multiple of gradient_accumulation_steps=4" in message and "write steps_per_generation=8 for 2" in message

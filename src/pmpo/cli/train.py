@@ -5,18 +5,20 @@ import shlex
 import sys
 from collections.abc import Sequence
 
+from pmpo.cli import launch
 from pmpo.tasks.errors import InputError
 
 _HELP = """usage: pmpo train [--config FILE.yaml] [--NAME VALUE ...]
 
-Without a data set or a model, the built-in demonstration runs. Flags win over the file. Started by `accelerate launch
--m pmpo train ...` it runs on many processes.
+Without a data set or a model, the built-in demonstration runs. Flags win over the file. The options of `trl grpo` are
+understood, its --config files with `env` too. On several processes: --num_processes 8 --accelerate_config zero2 (and any
+option of `accelerate launch`), or `accelerate launch -m pmpo train ...`.
 
 data, prompts, rewards, this run:
 {options}
 
 objective (PMPOConfig), the most used:
-  --objective                     pmpo, gmpo, grpo, dr_grpo, dapo, gspo, apmpo or holderpo
+  --objective                     pmpo, gmpo, grpo, dr_grpo, dapo, gspo, apmpo, holderpo, cispo or sapo
   --num_generations               completions per prompt
   --per_device_train_batch_size   completions in one forward pass of one process
   --gradient_accumulation_steps   forward passes per update
@@ -54,6 +56,9 @@ def main(arguments: Sequence[str]) -> int:
     from pmpo.training.progress import hush
 
     hush()  # before parsing: building the configuration warns already
+    options, words = _split_launch(words)
+    if options is not None:
+        return launch.launch(options, words)
     settings = parse(words, command=shlex.join(["pmpo", "train", *arguments]))
     from pmpo.training.run import run
     from pmpo.training.signals import StoppedBySignalError
@@ -65,6 +70,18 @@ def main(arguments: Sequence[str]) -> int:
             print(f"pmpo: {stopped}", file=sys.stderr)
         return stopped.status
     return 0
+
+
+def _split_launch(words: list[str]) -> tuple[list[str] | None, list[str]]:
+    """Options of `accelerate launch` where the run is to be started through it, else None; and the run's own words."""
+    from pmpo.training.arguments import read
+
+    known = read(list(words))
+    said = {name: value for name, value in known.said.items() if name != "num_processes" or name in known.flags}
+    options = launch.launch_options(said, known.others)
+    if options is None and not said.get("dry_run"):
+        return None, words
+    return options, launch.without(words, known.others)
 
 
 def _check_installed() -> None:

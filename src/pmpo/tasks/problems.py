@@ -34,6 +34,8 @@ class ProblemSource:
         answer_column: the column with the reference answer (text, number, or a list of accepted forms); or a field of
             one, "reward_model.ground_truth"; None when the reward function needs none.
 
+        rows: how many to read from the beginning; None reads all.
+
     "auto" stands for what `pmpo.tasks.layouts` recognises.
     """
 
@@ -42,6 +44,7 @@ class ProblemSource:
     split: str = "train"
     problem_column: str = AUTO
     answer_column: str | None = AUTO
+    rows: int | None = None
 
 
 def open_table(source: ProblemSource) -> "Dataset":
@@ -52,12 +55,16 @@ def open_table(source: ProblemSource) -> "Dataset":
     """
     path = Path(source.location).expanduser()
     if path.is_file():
-        return _from_file(path)
+        return _first(_from_file(path), source.rows)
     if path.is_dir():
-        return _from_folder(path, source.split)
+        return _first(_from_folder(path, source.split), source.rows)
     if looks_like_a_path(source.location):
         raise InputError(_no_such_file(path))
     return _from_hub(source)
+
+
+def _first(dataset: "Dataset", rows: int | None) -> "Dataset":
+    return dataset if rows is None else dataset.select(range(min(rows, len(dataset))))
 
 
 def looks_like_a_path(location: str) -> bool:
@@ -173,7 +180,10 @@ def _from_hub(source: ProblemSource) -> "Dataset":
     from datasets import load_dataset
 
     try:
-        return load_dataset(source.location, source.config, split=source.split)
+        if source.rows is None:
+            return load_dataset(source.location, source.config, split=source.split)
+        stream = load_dataset(source.location, source.config, split=source.split, streaming=True)
+        return table(list(stream.take(source.rows)))
     except (ValueError, FileNotFoundError) as error:
         text = str(error).strip().split("\n")[0]
         if "config" in text.lower() or "split" in text.lower():

@@ -20,6 +20,8 @@ from pmpo.tasks.graders.grader import KINDS
 from pmpo.tasks.registry import get_task, is_task, task_names
 from pmpo.tasks.shaping import FACTORIES, SHAPING, shaping
 from pmpo.tasks.sums import sums_reward
+from pmpo.tasks.trl_rewards import NAMES as TRL_NAMES
+from pmpo.tasks.trl_rewards import trl_reward
 from pmpo.tasks.verl_reward import with_trl_signature
 
 
@@ -44,7 +46,8 @@ def load_reward(name: str, grading: GradingSettings | None = None, task: str | N
     Args:
         name: a kind of grader ("math", "choice", "sql", "reasoning_gym"), a built-in task ("gsm8k"), "sums", a shaping
             reward ("think_format", "soft_overlong:max_length=1024,cache=256"), "package.module:function" (importable,
-            the current folder included) or "path/to/file.py:function"; a function may also be written for verl.
+            the current folder included; also "package.module.function") or "path/to/file.py:function"; a function may
+            also be written for verl; or one that TRL names ("accuracy_reward").
         grading: for the graders; the others take none of it.
         task: the run's; its name means its own grader and rules, also where a kind has the same name.
     Raises: InputError when there is no such name, module, file or function.
@@ -52,6 +55,8 @@ def load_reward(name: str, grading: GradingSettings | None = None, task: str | N
     grading = grading or GradingSettings()
     if name == "sums":
         return CheckedReward(sums_reward, name)
+    if name in TRL_NAMES:
+        return CheckedReward(trl_reward(name), name)
     shaped = shaping(name)
     if shaped is not None:
         return CheckedReward(shaped, name)
@@ -62,9 +67,9 @@ def load_reward(name: str, grading: GradingSettings | None = None, task: str | N
 
 
 def _function(name: str) -> Any:
-    location, colon, attribute = name.rpartition(":")
+    location, colon, attribute = name.rpartition(":" if ":" in name or name.endswith(".py") else ".")
     if not colon or not location or not attribute:
-        known = (*KINDS, *task_names(), *SHAPING, *FACTORIES)
+        known = (*KINDS, *task_names(), *SHAPING, *FACTORIES, *TRL_NAMES)
         raise InputError(
             f"{name!r} is no reward function; write one of {', '.join(dict.fromkeys(known))}, or module:function or "
             f"path/to/file.py:function.{nearest(name, known)}"

@@ -4,11 +4,11 @@ Three dataclasses share one flat space of names: `RunArguments` (data, prompts, 
 `ModelConfig` (the model, LoRA, quantisation) and `PMPOConfig` (the objective and everything of TRL's GRPOConfig).
 """
 
-import argparse
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from pmpo.tasks.errors import InputError, nearest
 from pmpo.tasks.options import read_options
@@ -44,24 +44,58 @@ def parse(arguments: list[str], command: str = "") -> Settings:
     Raises: InputError for an unreadable file, an unknown name (with the nearest), a value of the wrong type, and
         whatever the three dataclasses refuse.
     """
+    from pmpo.training.command_line import check_unknown, construct, defaults, machine_defaults
+
+    words = read(arguments)
+    check_unknown(words.others)
+    try:
+        run, training, model = construct({**machine_defaults(), **words.said})
+    except NoDataError as error:
+        raise InputError(f"{error}{_usage_of(words.path)}") from None
+    given = {**defaults(), **words.said}
+    return Settings(run, model, training, given, command, given["output_dir"] is not None)
+
+
+@dataclass(frozen=True)
+class Words:
+    """A command line as it was read, before anything is made of it.
+
+    Attributes:
+        path: the configuration file.
+        said: every option that the file or a flag names, of its declared type.
+        flags: the names among them that stand on the command line.
+        others: words that are no options.
+    """
+
+    path: Path | None
+    said: dict[str, Any]
+    flags: tuple[str, ...]
+    others: list[str]
+
+
+def read(arguments: list[str]) -> Words:
+    """Flags and the YAML file of --config; flags win.
+
+    Raises: InputError for an unreadable file, an unknown name in it, and a value of the wrong type.
+    """
+    from pmpo.training.command_line import aliases, option_types, read_flags
+
     arguments = _split_equals(arguments)
     path = _config_path(arguments)
-    config = _read_config(path)
-    parser = _parser()
-    _reject_unknown_keys(config, parser)
-    parser.set_defaults_with_config(**config)
-    namespace, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        names = [name for action in parser._actions for name in action.option_strings]
-        flag = unknown[0]
-        raise InputError(f"There is no option {flag!r}.{nearest(flag, names)} `pmpo train --help_all` lists all.")
-    given = dict(vars(namespace))
-    try:
-        run, training, model = _construct(parser, arguments, given)
-    except NoDataError as error:
-        raise InputError(f"{error}{_usage_of(path)}") from None
-    output_dir_given = given.get("output_dir") is not None
-    return Settings(run, model, training, given, command, output_dir_given)
+    kinds = option_types()
+    config = _with_our_names(_read_config(path), aliases())
+    _reject_unknown_keys(config, kinds)
+    flags, others = read_flags(arguments, kinds)
+    said = {name: kinds[name].read(value) for name, value in {**config, **flags}.items()}
+    return Words(path, said, tuple(flags), others)
+
+
+def _with_our_names(config: dict[str, Any], aliases: dict[str, str]) -> dict[str, Any]:
+    """The file's options under our names where it has TRL's."""
+    for alias, name in aliases.items():
+        if alias in config and name in config:
+            raise InputError(f"The configuration file sets {alias!r} and {name!r}, which are one option; keep one.")
+    return {aliases.get(name, name): value for name, value in config.items()}
 
 
 def _split_equals(arguments: list[str]) -> list[str]:
@@ -91,8 +125,11 @@ def _read_config(path: Path | None) -> dict[str, Any]:
         return {}
     config = read_options(path)
     config.pop(RECORD_KEY, None)
-    for key, value in (config.pop("env", None) or {}).items():
-        os.environ[key] = str(value)
+    variables = config.pop("env", None) or {}
+    if not isinstance(variables, dict):
+        raise InputError(f"env is {variables!r}; write a mapping of environment variables to values.")
+    for key, value in variables.items():
+        os.environ[str(key)] = str(value)
     return config
 
 
@@ -102,7 +139,7 @@ _OWN = ("task", "dataset", "eval_dataset", "problem_column", "answer_column", "m
 
 def _names_own_data_or_model(arguments: list[str]) -> bool:
     names = [a.lstrip("-").split("=")[0].replace("-", "_") for a in arguments if a.startswith("--")]
-    return any(name in _OWN or name.startswith("dataset_") for name in names)
+    return any(name in _OWN or name.startswith("dataset") for name in names)
 
 
 def _usage_of(path: Path | None) -> str:
@@ -117,52 +154,23 @@ def _usage_of(path: Path | None) -> str:
     return f" {path} names none."
 
 
-def _parser() -> Any:
-    from trl import ModelConfig, TrlParser
+def _reject_unknown_keys(config: dict[str, Any], known: Iterable[str]) -> None:
+    from pmpo.training.command_line import NOT_OFFERED
 
-    from pmpo.integrations.trl import PMPOConfig
-
-    class Parser(TrlParser):  # argparse would print two screens of usage before its message
-        def error(self, message: str) -> NoReturn:
-            raise InputError(f"{message[0].upper()}{message[1:]}. `pmpo train --help_all` lists all options.")
-
-    parser = Parser((RunArguments, PMPOConfig, ModelConfig), prog="pmpo train", allow_abbrev=False)
-    parser.set_defaults(**_machine_defaults())
-    return parser
-
-
-def _machine_defaults() -> dict[str, Any]:
-    """TRL's default of bfloat16 stops with an error on a machine without an accelerator, and is slow on a laptop's."""
-    import torch
-
-    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    if accelerator is None:
-        return {"use_cpu": True, "bf16": False}
-    return {"bf16": False} if accelerator.type == "mps" else {}
-
-
-def _reject_unknown_keys(config: dict[str, Any], parser: argparse.ArgumentParser) -> None:
-    known = {action.dest for action in parser._actions}
     for key in config:
+        if key in NOT_OFFERED:
+            raise InputError(f"The configuration file sets {key!r}, which has no meaning here: {NOT_OFFERED[key]}.")
         if key not in known:
             raise InputError(f"The configuration file sets {key!r}, which is no option.{nearest(str(key), known)}")
 
 
-def _construct(parser: Any, arguments: list[str], given: dict[str, Any]) -> tuple[Any, ...]:
-    from pmpo.training.batch_arithmetic import explain_batch_arithmetic
-
-    try:
-        # Without look_for_args_file=False a file pmpo.args beside the program would be read as well.
-        return parser.parse_args_into_dataclasses(arguments, look_for_args_file=False)
-    except InputError:
-        raise
-    except (ValueError, TypeError) as error:  # what the dataclasses refuse; the batch numbers deserve a better sentence
-        raise InputError(explain_batch_arithmetic(given) or str(error)) from error
-
-
 def help_all() -> str:
     """The help of every option, some 300 of them."""
-    return _parser().format_help()
+    from pmpo.training.command_line import machine_defaults, parser
+
+    made = parser()
+    made.set_defaults(**machine_defaults())
+    return made.format_help()
 
 
 def help_short() -> str:
@@ -170,5 +178,6 @@ def help_short() -> str:
     lines = []
     for option in fields(RunArguments):
         default = "" if option.default is None else f" [{option.default}]"
-        lines.append(f"  --{option.name:<28}{option.metadata['help']}{default}")
+        also = "".join(f" (TRL: {alias})" for alias in option.metadata.get("aliases", ())[:1])
+        lines.append(f"  --{option.name:<28}{option.metadata['help']}{also}{default}")
     return "\n".join(lines)

@@ -45,6 +45,21 @@ def check_alignment(args: Any) -> None:
         )
 
 
+def rows_to_stream(settings: Settings) -> int | None:
+    """Training problems that max_steps updates need; None for a data set that is not streamed.
+
+    Raises: InputError when it is streamed without an end.
+    """
+    args = settings.training
+    if not settings.run.dataset_streaming:
+        return None
+    if args.max_steps <= 0:
+        raise InputError("dataset_streaming is true, and a stream has no end; write max_steps.")
+    updates = args.steps_per_generation * args.num_iterations // args.gradient_accumulation_steps
+    prompts: int = args.generation_batch_size // args.num_generations
+    return -(-args.max_steps // updates) * prompts
+
+
 def explain_batch_arithmetic(given: Mapping[str, Any]) -> str | None:
     """A sentence on why the batch numbers cannot work, with numbers that do; None when they are not what is wrong.
 
@@ -68,12 +83,12 @@ def explain_batch_arithmetic(given: Mapping[str, Any]) -> str | None:
             why = " (advantages compare completions of one prompt)" if least == 2 else ""
             return f"{name}={number} cannot work{why}; write at least {least}, for example {8 if least == 2 else 1}."
     steps, whole = given.get("steps_per_generation"), given.get("generation_batch_size")
-    if steps is not None and whole is not None:
-        return (
-            f"steps_per_generation={steps} and generation_batch_size={whole} say the same thing twice; keep "
-            "steps_per_generation."
-        )
     step = device * processes
+    if steps is not None and whole is not None and whole != step * steps:
+        return (
+            f"steps_per_generation={steps} and generation_batch_size={whole} contradict each other ({step} completions "
+            f"of one forward pass × {steps} = {step * steps}); keep steps_per_generation."
+        )
     if whole is not None and whole % step:
         return (
             f"generation_batch_size={whole} is no multiple of the {step} completions of one forward pass "

@@ -18,6 +18,7 @@ from pmpo.tasks.registry import get_task
 from pmpo.tasks.task import Problem, Task
 from pmpo.tasks.templates import chat_messages, chat_text, render_prompt
 from pmpo.training import picture_data
+from pmpo.training.mixture import load_mixture
 from pmpo.training.run_arguments import RunArguments
 
 if TYPE_CHECKING:
@@ -66,26 +67,34 @@ def _text(value: Any) -> str:
     return conversation_text(value) if is_conversation(value) else str(value)
 
 
-def load(run: RunArguments) -> Problems:
+def load(run: RunArguments, rows: int | None = None) -> Problems:
     """The problems of this run, prompts not yet rendered.
 
+    Args:
+        rows: with dataset_streaming, how many training problems the run needs.
     Raises: InputError as `load_problems` does, and when eval_size leaves nothing to train on. In a dry run a hub data
         set that cannot be fetched becomes an entry of `unchecked`.
     """
     task = get_task(run.task) if run.task is not None else None
     if task is not None and task.endless and run.dataset is None:
         return _made(task, run)
+    if rows is not None and run.eval_dataset is None:
+        rows += run.eval_size or 0
+    other = None
     try:
-        whole, notes = _load(run, task, run.dataset, run.dataset_config, run.dataset_split)
-        other = None
+        if run.datasets:
+            whole, other, notes = load_mixture(run, rows)
+        else:
+            whole, notes = _load(run, task, run.dataset, run.dataset_config, run.dataset_split, rows)
         if run.eval_dataset is not None and run.eval_size:
-            other, others = _load(run, task, run.eval_dataset, None, run.eval_dataset_split)
+            config = run.dataset_config if run.eval_dataset == run.dataset else None
+            other, others = _load(run, task, run.eval_dataset, config, str(run.eval_dataset_split))
             notes += tuple(f"held out: {note}" for note in others if note not in notes)
     except HubUnreachableError as error:
         if not run.dry_run:
             raise
         return Problems(None, None, unchecked=(f"the data: {error}",))
-    if other is None:
+    if other is None or not run.eval_size:
         return replace(_split(whole, run), notes=notes)
     rows = _draw(len(other), min(run.eval_size, len(other)), run.split_seed)
     return replace(_selected(whole, range(len(whole)), other, rows), notes=notes)
@@ -109,11 +118,16 @@ def _made(task: Task, run: RunArguments) -> Problems:
 
 
 def _load(
-    run: RunArguments, task: Task | None, location: str | None, config: str | None, split: str
+    run: RunArguments,
+    task: Task | None,
+    location: str | None,
+    config: str | None,
+    split: str,
+    rows: int | None = None,
 ) -> "tuple[Dataset, tuple[str, ...]]":
     """The problems of the run's task, or of any data set with its own columns, and what was recognised in it."""
     if task is None:
-        source = ProblemSource(str(location), config, split, run.problem_column, run.answer_column)
+        source = ProblemSource(str(location), config, split, run.problem_column, run.answer_column, rows)
         dataset, layout = load_with_layout(source)
         return dataset, layout.notes
     problems = task.load(location, split="test" if split == "test" else "train", seed=run.split_seed)

@@ -150,7 +150,7 @@ def make_plan(
         max_completion_length=args.max_completion_length,
         learning_rate=args.learning_rate,
         seed=args.seed,
-        rewards=" + ".join(run.reward),
+        rewards=" + ".join(run.reward_names),
         prompt_template=run.prompt_template,
         logged=_logged(settings),
         output_dir=str(folder),

@@ -21,7 +21,7 @@ from pmpo.tasks.prompting import PromptSettings
 from pmpo.tasks.rewards import GradingSettings, load_reward
 from pmpo.training import data, model, prompts, run_folder, summary
 from pmpo.training.arguments import Settings
-from pmpo.training.batch_arithmetic import check_alignment, check_processes
+from pmpo.training.batch_arithmetic import check_alignment, check_processes, rows_to_stream
 from pmpo.training.held_out import HeldOutCallback, HeldOutSettings
 from pmpo.training.plan import Plan, make_plan
 from pmpo.training.progress import Progress, choose_style, hush
@@ -96,7 +96,7 @@ def _prepare(settings: Settings) -> _Prepared:
         run_folder.check_folder(folder, resumed, args.overwrite_output_dir)
     grading = GradingSettings(run.status_rewards, run.grader_options, run.grader_timeout)
     rewards = [load_reward(name, grading, run.task) for name in run.reward]
-    problems = data.load(run)
+    problems = data.load(run, rows_to_stream(settings))
     if problems.train is not None:
         _check_golds(rewards, problems, run.max_unreadable_golds)
         for reward in rewards:
@@ -251,10 +251,12 @@ def _trainer(settings: Settings, prepared: _Prepared, path: str) -> prompts.RunT
     args = settings.training
     args.disable_tqdm = True
     args.model_init_kwargs = model.init_options(settings)
+    reward_model = settings.run.reward_model_name_or_path
+    models = [] if reward_model is None else [reward_model]
     with _refusals_as_sentences(path):
         trainer = prompts.RunTrainer(
             model=path,
-            reward_funcs=list(prepared.rewards),
+            reward_funcs=[*models, *prepared.rewards],
             args=args,
             train_dataset=prepared.problems.train,
             eval_dataset=prepared.problems.held_out if args.eval_strategy != "no" else None,
@@ -292,4 +294,5 @@ def _held_out_callback(settings: Settings, prepared: _Prepared, progress: Progre
         samples_to_keep=run.samples_to_keep,
     )
     problems: Any = prepared.problems.held_out
-    return HeldOutCallback(problems, prepared.rewards[0], how, prepared.folder, progress.report_pass_at_1)
+    reward: Any = prepared.rewards[0] if prepared.rewards else None  # a reward model alone measures nothing
+    return HeldOutCallback(problems, reward, how, prepared.folder, progress.report_pass_at_1)

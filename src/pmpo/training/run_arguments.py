@@ -1,14 +1,22 @@
 """What `pmpo train` can be told of data, prompts, rewards and bookkeeping."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pmpo.tasks.errors import InputError
 from pmpo.tasks.options import mapping_option
+from pmpo.tasks.problems import looks_like_a_path
 
 
-def _option(default: Any, text: str) -> Any:
-    return field(default=default, metadata={"help": text})
+def _help(text: str, also: str | None = None) -> dict[str, Any]:
+    """Metadata of an option: its help, and TRL's name for it where that is another."""
+    aliases = {} if also is None else {"aliases": [f"--{also}", f"--{also.replace('_', '-')}"]}
+    return {"help": text, **aliases}
+
+
+def _option(default: Any, text: str, also: str | None = None) -> Any:
+    return field(default=default, metadata=_help(text, also))
 
 
 class NoDataError(InputError):
@@ -28,12 +36,30 @@ class RunArguments:
         None,
         "A .jsonl/.json/.parquet/.csv file, a saved data set's folder, or a hub id; with a task, where its problems "
         "are (by default on the hub, or made on the spot).",
+        "dataset_name",
+    )
+    datasets: list[dict[str, Any]] | None = field(
+        default=None,
+        metadata=_help(
+            "Several data sets mixed into one, in a file: path, name, data_dir, data_files, split, columns and "
+            "fraction of each, as in TRL."
+        ),
+    )
+    test_split_size: float | None = _option(
+        None, "Share (or number) of the mixture's rows that are held out; by default eval_size problems."
+    )
+    dataset_streaming: bool = _option(
+        False,
+        "Read only as many rows as max_steps needs, from the beginning, instead of fetching all of the data set.",
+        "streaming",
     )
     task_size: int = _option(
         8192, "Training problems of a task that makes its own (sums, dots, reasoning_gym, the demo of text_to_sql)."
     )
     dataset_config: str | None = _option(None, "Configuration of a hub data set, such as 'main'.")
-    dataset_split: str = _option("train", "Split to train on (hub data sets and saved DatasetDicts).")
+    dataset_split: str = _option(
+        "train", "Split to train on (hub data sets and saved DatasetDicts).", "dataset_train_split"
+    )
     problem_column: str = _option(
         "auto", "Column with the problem, or a field of one (extra_info.question); auto: problem, prompt, question, …"
     )
@@ -45,8 +71,14 @@ class RunArguments:
     eval_dataset: str | None = _option(
         None, "Held-out problems, like dataset; by default eval_size problems are held out of dataset."
     )
-    eval_dataset_split: str = _option("test", "Split of eval_dataset.")
-    eval_size: int = _option(256, "Held-out problems that pass@1 is measured on; 0 measures none.")
+    eval_dataset_split: str | None = _option(
+        None, "Split of eval_dataset (test), or of dataset where no eval_dataset is named.", "dataset_test_split"
+    )
+    eval_size: int | None = _option(
+        None,
+        "Held-out problems that pass@1 is measured on; 0 measures none. By default 256, and 0 without a reward "
+        "function.",
+    )
     split_seed: int = _option(0, "Seed of the choice of held-out problems.")
     eval_max_completion_length: int | None = _option(
         None, "Longest held-out completion; by default max_completion_length."
@@ -67,10 +99,15 @@ class RunArguments:
     problem_suffix: str | None = _option(None, "Text put after every problem, before the template is applied.")
     reward: list[str] | None = field(
         default=None,
-        metadata={
-            "help": "math, choice, sql, a task's name, think_format, module:function or path/to/file.py:function; "
-            "several are added up (see reward_weights), and the first decides pass@1. By default the task's, else math."
-        },
+        metadata=_help(
+            "math, choice, sql, a task's name, think_format, a reward of TRL's (accuracy_reward), module:function or "
+            "path/to/file.py:function; several are added up (see reward_weights), and the first decides pass@1. By "
+            "default the task's, else math; none with a reward model.",
+            "reward_funcs",
+        ),
+    )
+    reward_model_name_or_path: str | None = _option(
+        None, "A reward model, folder or hub id; of several rewards it is the first in reward_weights."
     )
     status_rewards: dict[str, Any] | str | None = field(
         default=None,
@@ -97,16 +134,29 @@ class RunArguments:
         28, "For problems with pictures it is a LLaVA, which sees them scaled to squares of so many pixels; times 7."
     )
     num_processes: int | None = _option(
-        None, "Processes that the batch numbers are meant for; a run with another number is refused."
+        None,
+        "Processes that the batch numbers are meant for; as a flag, `pmpo train` starts them. A run with another "
+        "number is refused.",
+    )
+    accelerate_config: str | None = _option(
+        None,
+        "Start the run through accelerate, with this configuration: a file, or one of TRL's (single_gpu, multi_gpu, "
+        "zero1, zero2, zero3, fsdp1, fsdp2). Other options of `accelerate launch` may stand beside it.",
     )
     samples_to_keep: int = _option(16, "Held-out problems whose completions go to samples.jsonl, before and after.")
     dry_run: bool = _option(False, "Resolve everything but the weights, print the plan, and stop.")
-    progress: str = _option("auto", "auto (a live display on a terminal, else lines), live, lines or off.")
+    progress: str = field(
+        default="auto",
+        metadata={
+            "help": "auto (a live display on a terminal, else lines), live, lines or off.",
+            "choices": ("auto", "live", "lines", "off"),
+        },
+    )
 
     def __post_init__(self) -> None:
         if self.dataset == "sums":
             self.task, self.dataset = "sums", None
-        if self.task is None and self.dataset is None:
+        if self.task is None and self.dataset is None and not self.datasets:
             raise NoDataError(
                 "No data is named: write --dataset with a file, a saved data set's folder or a hub id, or --task with "
                 "a built-in task (gsm8k, math, reasoning_gym:NAME, …; sums is the demonstration's)."
@@ -116,7 +166,18 @@ class RunArguments:
         if isinstance(self.reward, str):  # a YAML file may give one name without brackets
             self.reward = [self.reward]
         if self.reward is None:
-            self.reward = [self.task or "math"]
+            self.reward = [] if self.reward_model_name_or_path is not None else [self.task or "math"]
+        if self.eval_size is None:
+            self.eval_size = 256 if self.reward else 0
+        if self.eval_size and not self.reward:
+            raise InputError(
+                f"eval_size is {self.eval_size}, but a reward model decides no pass@1; name a reward function with "
+                "reward, or write eval_size: 0."
+            )
+        self._check_data()
+        if self.eval_dataset_split is not None and self.eval_dataset is None and self.dataset is not None:
+            self.eval_dataset = self.dataset
+        self.eval_dataset_split = self.eval_dataset_split or "test"
         self.status_rewards = mapping_option("status_rewards", self.status_rewards)
         self.grader_options = mapping_option("grader_options", self.grader_options)
         self._check_numbers()
@@ -124,11 +185,49 @@ class RunArguments:
     @property
     def data_name(self) -> str:
         """The data for people: "sums", "gsm8k from data/gsm8k.jsonl", "problems.jsonl"."""
+        if self.datasets:
+            return " + ".join(str(part.get("path")) for part in self.datasets)
         return " from ".join(name for name in (self.task, self.dataset) if name is not None)
 
+    @property
+    def reward_names(self) -> list[str]:
+        """Of the reward model and the functions, in the order of reward_weights."""
+        model = [] if self.reward_model_name_or_path is None else [self.reward_model_name_or_path]
+        return [*model, *(self.reward or [])]
+
+    def _check_data(self) -> None:
+        """Options of data that need, or exclude, each other."""
+        if self.datasets and (self.task is not None or self.dataset is not None):
+            raise InputError(f"datasets is a mixture, and {self.task or self.dataset} is named beside it; keep one.")
+        if self.test_split_size is not None and not self.datasets:
+            raise InputError(
+                f"test_split_size={self.test_split_size} belongs to datasets, a mixture; write eval_size for "
+                f"{self.data_name}."
+            )
+        if self.eval_dataset_split is not None and self.eval_dataset is None:
+            self._check_split()
+        model = self.reward_model_name_or_path
+        if model is not None and looks_like_a_path(model) and not Path(model).expanduser().is_dir():
+            raise InputError(f"reward_model_name_or_path is {model!r}, and there is no such folder.")
+        if self.dataset_streaming and self.task is not None:
+            raise InputError(f"dataset_streaming is true, but the task {self.task} loads its problems whole; drop it.")
+        if self.dataset_streaming and self.test_split_size is not None:
+            raise InputError("dataset_streaming cannot be split by test_split_size; write eval_size instead.")
+
+    def _check_split(self) -> None:
+        """A split that is held out of the data set itself."""
+        if self.dataset is None or Path(self.dataset).expanduser().is_file():
+            raise InputError(
+                f"eval_dataset_split is {self.eval_dataset_split!r}, but {self.data_name} has no splits; name an "
+                "eval_dataset, or drop it."
+            )
+        if self.eval_dataset_split == self.dataset_split:
+            raise InputError(
+                f"eval_dataset_split and dataset_split are both {self.dataset_split!r}; hold out another split, or "
+                "leave eval_dataset_split out to hold out eval_size problems of it."
+            )
+
     def _check_numbers(self) -> None:
-        if self.progress not in ("auto", "live", "lines", "off"):
-            raise InputError(f"progress is {self.progress!r}; write auto, live, lines or off.")
         for name in ("task_size", "eval_batch_size", "scratch_layers", "scratch_heads", "scratch_hidden_size"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; write a number of at least 1.")

@@ -45,7 +45,7 @@ class PMPOConfig(GRPOConfig):
     objective: str | None = _option(
         None, "Objective: grpo, dr_grpo, dapo, gspo, gmpo, pmpo, apmpo, holderpo, cispo, sapo. Default: pmpo."
     )
-    exponent: str | None = _option(
+    exponent: float | str | None = _option(
         None, "Exponent p: a number, or a rule: clip_aware_ess, reward_annealed, scheduled. Default: the objective's."
     )
     trust_region: str | None = _option(
