@@ -10,12 +10,13 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from trl import GRPOTrainer
+from transformers.trainer import TRAINER_STATE_NAME
 from trl.trainer.utils import RepeatSampler
 
 from pmpo.integrations.trl import checkpoints, drift
 from pmpo.integrations.trl.exact_resume import EpochSampler, Resumed, load_generation, save_generation, take_up
 from pmpo.integrations.trl.nonfinite import NonFiniteLossError, weights_are_finite
+from pmpo.integrations.trl.pushing import PushesPublished
 from pmpo.tasks.disk import full_disk
 from pmpo.tasks.errors import InputError
 from pmpo.tasks.files import plain
@@ -29,14 +30,14 @@ class CheckpointError(InputError):
     """A checkpoint could not be written. The newest one before it is untouched."""
 
 
-class WholeCheckpoints(GRPOTrainer):
+class WholeCheckpoints(PushesPublished):
     """TRL's trainer with checkpoints that are whole or absent, and from which a run goes on exactly.
 
-    Every process writes into `<run>/.saving`; the first one seals and publishes (see `checkpoints`). A failed save
+    Every process writes into `<run>/_saving`; the first one seals and publishes (see `checkpoints`). A failed save
     leaves nothing behind and ends the run or is logged, as `args.on_save_error` says; all processes take the same way.
     """
 
-    _saving = False
+    _published: Path | None = None
     _sampler: EpochSampler | None = None
     _resumed: Resumed | None = None
     failed_saves = 0
@@ -91,6 +92,8 @@ class WholeCheckpoints(GRPOTrainer):
             problem = self._seal_and_publish(run, name)
         if self._any_failed(problem):
             self._failed(run, name, problem)
+        else:
+            self._push(run / name)
 
     def _name_best(self, run: Path) -> None:
         """Trainer looks for the best checkpoint in the folder it saves into, where the older ones are not."""
@@ -109,17 +112,34 @@ class WholeCheckpoints(GRPOTrainer):
             return None
         staged = run / checkpoints.SAVING / name
         try:
+            if self.state.best_global_step == self.state.global_step:  # Trainer has named the staged one
+                self._name_best(run)
+                self.state.save_to_json(str(staged / TRAINER_STATE_NAME))
             facts = {"format": FORMAT, "step": self.state.global_step, "processes": self.accelerator.num_processes}
             checkpoints.seal(staged, {**facts, "versions": library_versions(), "settings": self.settings()})
+            if run / name in self._in_push():
+                self._finish_current_push()
             checkpoints.publish(staged, run / name)
         except OSError as error:
             return error
-        try:
-            checkpoints.rotate(run, self.args.save_total_limit, (run / name, self.state.best_model_checkpoint))
-            checkpoints.clear_staging(run)
-        except OSError as error:
-            warnings.warn(f"Older checkpoints in {run} could not be deleted: {_reason(error)}.", stacklevel=2)
+        self._published = run / name
+        self._rotate(self._published)
         return None
+
+    def _rotate(self, newest: Path) -> None:
+        """Delete the checkpoints beyond the limit, but for those that are being uploaded: the next one takes them."""
+        keep = (newest, self.state.best_model_checkpoint, *self._in_push())
+        try:
+            checkpoints.rotate(newest.parent, self.args.save_total_limit, keep)
+            checkpoints.clear_staging(newest.parent)
+        except OSError as error:
+            warnings.warn(f"Older checkpoints in {newest.parent} could not be deleted: {_reason(error)}.", stacklevel=3)
+
+    def _finalize_training(self, *args: Any, **kwargs: Any) -> Any:
+        self._finish_current_push()
+        if self._published is not None and self.accelerator.is_main_process:
+            self._rotate(self._published)
+        return super()._finalize_training(*args, **kwargs)
 
     def _any_failed(self, problem: Exception | None) -> bool:
         flag = torch.tensor(float(problem is not None), device=self.accelerator.device)
