@@ -13,10 +13,12 @@ from safetensors import SafetensorError
 from transformers.trainer import TRAINER_STATE_NAME
 from trl.trainer.utils import RepeatSampler
 
-from pmpo.integrations.trl import checkpoints, drift
+from pmpo.integrations.trl import checkpoints
+from pmpo.integrations.trl.drift import check_drift
 from pmpo.integrations.trl.exact_resume import EpochSampler, Resumed, load_generation, save_generation, take_up
 from pmpo.integrations.trl.nonfinite import NonFiniteLossError, weights_are_finite
 from pmpo.integrations.trl.pushing import PushesPublished
+from pmpo.integrations.trl.settings import optimizers_of, settings_of
 from pmpo.tasks.disk import full_disk
 from pmpo.tasks.errors import InputError
 from pmpo.tasks.files import plain
@@ -24,6 +26,13 @@ from pmpo.tasks.versions import library_versions
 
 FORMAT = 1
 """Version of what `manifest.json` holds besides files."""
+
+
+_INEXACT = (
+    "Resumed with ignore_data_skip=True: the round under way is given up and the prompts come in their order from the "
+    "beginning, so those of the epoch so far are trained on again and the weights will not be those of a run that was "
+    "not interrupted. Leave it out to resume exactly; going on to the place reads no row of a data set with a length."
+)
 
 
 class CheckpointError(InputError):
@@ -41,6 +50,10 @@ class WholeCheckpoints(PushesPublished):
     _sampler: EpochSampler | None = None
     _resumed: Resumed | None = None
     failed_saves = 0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.given_optimizers = optimizers_of(self)
 
     def _get_train_sampler(self, dataset: Any = None) -> Any:
         sampler = super()._get_train_sampler(dataset)
@@ -165,9 +178,9 @@ class WholeCheckpoints(PushesPublished):
     # ---- taking up ---------------------------------------------------------------------------------------------
 
     def settings(self) -> dict[str, Any]:
-        """What `drift.settings_of` says of this run; computed once, since it reads the whole data set."""
+        """What `settings_of` says of this run; computed once, since it reads the whole data set."""
         if not hasattr(self, "_settings"):
-            self._settings = drift.settings_of(self)
+            self._settings = settings_of(self)
         return self._settings
 
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
@@ -180,6 +193,8 @@ class WholeCheckpoints(PushesPublished):
             resume_from_checkpoint = self._choose(resume_from_checkpoint)
             if self.accelerator.is_main_process:
                 checkpoints.clear_staging(Path(super()._get_output_dir(None)))
+            if self.args.ignore_data_skip:
+                warnings.warn(_INEXACT, stacklevel=3)
         else:
             self._refuse_other_run()
         return super().train(resume_from_checkpoint=resume_from_checkpoint or None, **kwargs)
@@ -220,7 +235,7 @@ class WholeCheckpoints(PushesPublished):
             other = f"resume from {good.folder}" if good is not None else "no other checkpoint beside it is sound"
             raise InputError(f"The checkpoint is damaged, {found}; {other}.")
         allowed = self.args.allow_change or []
-        for sentence in drift.check_drift(found.facts["settings"], self.settings(), allowed, str(found.folder)):
+        for sentence in check_drift(found.facts["settings"], self.settings(), allowed, str(found.folder)):
             warnings.warn(f"Resumed with a changed setting: {sentence}.", stacklevel=5)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
