@@ -137,7 +137,7 @@ def test_a_disk_that_is_full_at_the_end_is_a_sentence_and_auto_goes_on(flags, tm
     assert "model.safetensors could not be written: the disk is full. What was written before is whole." in said
     assert not (tmp_path / "run" / "model").exists()
     assert main(command) == 0
-    assert (tmp_path / "run" / "model" / "model.safetensors").exists() and not (tmp_path / "run" / ".saving").exists()
+    assert (tmp_path / "run" / "model" / "model.safetensors").exists() and not (tmp_path / "run" / "_saving").exists()
 
 
 def test_measuring_does_not_change_the_training(flags, tmp_path):

@@ -196,7 +196,9 @@ def _train(settings: Settings, prepared: _Prepared, progress: Progress) -> HeldO
         raise
 
 
-def _trained(trainer: prompts.RunTrainer, settings: Settings, prepared: _Prepared, progress: Progress) -> HeldOutCallback:
+def _trained(
+    trainer: prompts.RunTrainer, settings: Settings, prepared: _Prepared, progress: Progress
+) -> HeldOutCallback:
     callback = _held_out_callback(settings, prepared, progress)
     callback.trainer = trainer
     stop = StopOnSignal(trainer.accelerator, progress.note)

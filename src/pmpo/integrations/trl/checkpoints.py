@@ -1,6 +1,6 @@
 """Checkpoints that are whole or absent.
 
-A checkpoint is written into `<run>/.saving/checkpoint-N`, every file is hashed into `manifest.json` and flushed to the
+A checkpoint is written into `<run>/_saving/checkpoint-N`, every file is hashed into `manifest.json` and flushed to the
 disk, and only then is the folder renamed to `<run>/checkpoint-N`. So a folder with that name was complete once, and the
 manifest tells whether it still is.
 """
@@ -21,7 +21,8 @@ from typing import Any
 from pmpo.tasks.files import plain, write_json
 
 MANIFEST = "manifest.json"
-SAVING = ".saving"
+SAVING = "_saving"
+"""The underscore keeps it out of what transformers uploads, from which it leaves `_*` out."""
 _NAME = re.compile(r"checkpoint-(\d+)")
 
 

@@ -7,65 +7,18 @@ settings are therefore in every checkpoint's manifest and are compared when it i
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pmpo.integrations.trl.settings import TOLD
 from pmpo.tasks.errors import InputError, nearest
-from pmpo.tasks.fingerprint import data_fingerprint
-
-if TYPE_CHECKING:
-    from pmpo.integrations.trl.trainer import PMPOTrainer
-
-_HARMLESS = (
-    "output_dir", "overwrite_output", "run_name", "project", "trackio", "report_to", "disable_tqdm", "log_", "logging", "save_",
-    "hub", "push_to_hub", "eval", "per_device_eval", "do_", "resume_from", "allow_change", "on_save_error", "on_nonfinite",
-    "max_nonfinite", "dataloader_num_workers", "dataloader_prefetch", "dataloader_persistent", "dataloader_pin",
-    "torch_empty_cache", "local_rank", "ddp_timeout", "skip_memory_metrics", "num_completions_to_print",
-    "include_num_input", "load_best", "metric_for", "greater_is", "restore_callback", "use_liger", "tf32",
-    "vllm_server", "vllm_gpu_memory", "_n_gpu", "past_index", "ignore_data_skip", "prediction_loss", "debug",
-    "chat_template_path", "train_sampling_strategy_",
-    "generation_batch_size",  # the product of others, which are compared
-)  # fmt: skip
-"""Beginnings of the names of arguments that do not change the weights that come out."""
-
-_LENGTH = ("max_steps", "num_train_epochs")
-"""A run may be made longer or shorter; that is told, since schedules of the learning rate or of p stretch with it."""
-
-
-def settings_of(trainer: PMPOTrainer) -> dict[str, Any]:
-    """Every setting that decides which weights come out, JSON-able: arguments, model, data, number of processes."""
-    arguments = {k: v for k, v in trainer.args.to_dict().items() if not k.startswith(_HARMLESS)}
-    settings = {
-        **arguments,
-        "objective": trainer.policy_objective.describe(),
-        "processes": trainer.accelerator.num_processes,
-        "model": _model(trainer.model),
-        "dataset": data_fingerprint(trainer.train_dataset),
-        "reward_functions": list(trainer.reward_func_names),
-    }
-    if trainer.tools:  # their descriptions are in the prompts
-        settings["tools"] = [tool.__name__ for tool in trainer.tools]
-    if trainer.environment_factories is not None:
-        settings["environments"] = [name or "environment" for name in trainer.environment_factories]
-    return json.loads(json.dumps(settings, default=str, sort_keys=True))
-
-
-def _model(model: Any) -> dict[str, Any]:
-    config = model.config.to_dict()
-    names = ("model_type", "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
-    name = str(getattr(model.config, "_name_or_path", ""))
-    return {
-        "name": None if os.path.isdir(name) else name,  # a folder may have been moved; what it holds is checked below
-        **{name: config[name] for name in names if name in config},
-        "trainable": sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
-    }
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """{name: (then, now)} of the settings that differ."""
+    """{name: (then, now)} of the settings that differ; of a model or an adapter that is another, the kind alone."""
     names = sorted(set(old) | set(new))
-    return {name: (old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)}
+    found = {name: (old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)}
+    return {name: pair for name, pair in found.items() if not ("." in name and name.partition(".")[0] in found)}
 
 
 def check_drift(old: Mapping[str, Any], new: Mapping[str, Any], allowed: Sequence[str], checkpoint: str) -> list[str]:
@@ -80,7 +33,7 @@ def check_drift(old: Mapping[str, Any], new: Mapping[str, Any], allowed: Sequenc
         if name != "all" and name not in new and name not in old:
             raise InputError(f"allow_change names {name!r}, which is no setting of a run.{nearest(name, new)}")
     found = changes(old, new)
-    free = (*allowed, *_LENGTH)
+    free = TOLD.union(allowed)
     refused = {name: pair for name, pair in found.items() if name not in free and "all" not in allowed}
     if refused:
         shown = "; ".join(f"{name} was {_short(then)} and is {_short(now)}" for name, (then, now) in refused.items())

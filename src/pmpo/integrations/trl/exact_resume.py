@@ -120,6 +120,8 @@ def load_generation(trainer: PMPOTrainer, folder: str | Path) -> Resumed:
             trainer.ref_model.load_state_dict(state["reference"])
     if trainer._any_failed(ValueError(lost) if lost else None):
         return Resumed({}, lost or "another process has not its part of it")
+    if trainer.args.ignore_data_skip:
+        return Resumed({}, "ignore_data_skip begins the order of the prompts anew")
     trainer._step, trainer._buffered_inputs = state["step"], state["buffer"]
     return Resumed(state["log"], None)
 

@@ -10,12 +10,15 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from trl import GRPOTrainer
+from transformers.trainer import TRAINER_STATE_NAME
 from trl.trainer.utils import RepeatSampler
 
-from pmpo.integrations.trl import checkpoints, drift
+from pmpo.integrations.trl import checkpoints
+from pmpo.integrations.trl.drift import check_drift
 from pmpo.integrations.trl.exact_resume import EpochSampler, Resumed, load_generation, save_generation, take_up
 from pmpo.integrations.trl.nonfinite import NonFiniteLossError, weights_are_finite
+from pmpo.integrations.trl.pushing import PushesPublished
+from pmpo.integrations.trl.settings import optimizers_of, settings_of
 from pmpo.tasks.disk import full_disk
 from pmpo.tasks.errors import InputError
 from pmpo.tasks.files import plain
@@ -25,22 +28,33 @@ FORMAT = 1
 """Version of what `manifest.json` holds besides files."""
 
 
+_INEXACT = (
+    "Resumed with ignore_data_skip=True: the round under way is given up and the prompts come in their order from the "
+    "beginning, so those of the epoch so far are trained on again and the weights will not be those of a run that was "
+    "not interrupted. Leave it out to resume exactly; going on to the place reads no row of a data set with a length."
+)
+
+
 class CheckpointError(InputError):
     """A checkpoint could not be written. The newest one before it is untouched."""
 
 
-class WholeCheckpoints(GRPOTrainer):
+class WholeCheckpoints(PushesPublished):
     """TRL's trainer with checkpoints that are whole or absent, and from which a run goes on exactly.
 
-    Every process writes into `<run>/.saving`; the first one seals and publishes (see `checkpoints`). A failed save
+    Every process writes into `<run>/_saving`; the first one seals and publishes (see `checkpoints`). A failed save
     leaves nothing behind and ends the run or is logged, as `args.on_save_error` says; all processes take the same way.
     """
 
-    _saving = False
+    _published: Path | None = None
     _sampler: EpochSampler | None = None
     _resumed: Resumed | None = None
     _began = False
     failed_saves = 0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.given_optimizers = optimizers_of(self)
 
     def _get_train_sampler(self, dataset: Any = None) -> Any:
         sampler = super()._get_train_sampler(dataset)
@@ -92,6 +106,8 @@ class WholeCheckpoints(GRPOTrainer):
             problem = self._seal_and_publish(run, name)
         if self._any_failed(problem):
             self._failed(run, name, problem)
+        else:
+            self._push(run / name)
 
     def _name_best(self, run: Path) -> None:
         """Trainer looks for the best checkpoint in the folder it saves into, where the older ones are not."""
@@ -110,17 +126,34 @@ class WholeCheckpoints(GRPOTrainer):
             return None
         staged = run / checkpoints.SAVING / name
         try:
+            if self.state.best_global_step == self.state.global_step:  # Trainer has named the staged one
+                self._name_best(run)
+                self.state.save_to_json(str(staged / TRAINER_STATE_NAME))
             facts = {"format": FORMAT, "step": self.state.global_step, "processes": self.accelerator.num_processes}
             checkpoints.seal(staged, {**facts, "versions": library_versions(), "settings": self.settings()})
+            if run / name in self._in_push():
+                self._finish_current_push()
             checkpoints.publish(staged, run / name)
         except OSError as error:
             return error
-        try:
-            checkpoints.rotate(run, self.args.save_total_limit, (run / name, self.state.best_model_checkpoint))
-            checkpoints.clear_staging(run)
-        except OSError as error:
-            warnings.warn(f"Older checkpoints in {run} could not be deleted: {_reason(error)}.", stacklevel=2)
+        self._published = run / name
+        self._rotate(self._published)
         return None
+
+    def _rotate(self, newest: Path) -> None:
+        """Delete the checkpoints beyond the limit, but for those that are being uploaded: the next one takes them."""
+        keep = (newest, self.state.best_model_checkpoint, *self._in_push())
+        try:
+            checkpoints.rotate(newest.parent, self.args.save_total_limit, keep)
+            checkpoints.clear_staging(newest.parent)
+        except OSError as error:
+            warnings.warn(f"Older checkpoints in {newest.parent} could not be deleted: {_reason(error)}.", stacklevel=3)
+
+    def _finalize_training(self, *args: Any, **kwargs: Any) -> Any:
+        self._finish_current_push()
+        if self._published is not None and self.accelerator.is_main_process:
+            self._rotate(self._published)
+        return super()._finalize_training(*args, **kwargs)
 
     def _any_failed(self, problem: Exception | None) -> bool:
         flag = torch.tensor(float(problem is not None), device=self.accelerator.device)
@@ -146,9 +179,9 @@ class WholeCheckpoints(GRPOTrainer):
     # ---- taking up ---------------------------------------------------------------------------------------------
 
     def settings(self) -> dict[str, Any]:
-        """What `drift.settings_of` says of this run; computed once, since it reads the whole data set."""
+        """What `settings_of` says of this run; computed once, since it reads the whole data set."""
         if not hasattr(self, "_settings"):
-            self._settings = drift.settings_of(self)
+            self._settings = settings_of(self)
         return self._settings
 
     def train(self, resume_from_checkpoint: str | bool | None = None, *positional: Any, **kwargs: Any) -> Any:
@@ -162,6 +195,8 @@ class WholeCheckpoints(GRPOTrainer):
             resume_from_checkpoint = self._choose(resume_from_checkpoint)
             if self.accelerator.is_main_process:
                 checkpoints.clear_staging(Path(super()._get_output_dir(None)))
+            if self.args.ignore_data_skip:
+                warnings.warn(_INEXACT, stacklevel=3)
         else:
             self._leave_other_run()
         self._began = True
@@ -212,7 +247,7 @@ class WholeCheckpoints(GRPOTrainer):
             other = f"resume from {good.folder}" if good is not None else "no other checkpoint beside it is sound"
             raise InputError(f"The checkpoint is damaged, {found}; {other}.")
         allowed = self.args.allow_change or []
-        for sentence in drift.check_drift(found.facts["settings"], self.settings(), allowed, str(found.folder)):
+        for sentence in check_drift(found.facts["settings"], self.settings(), allowed, str(found.folder)):
             warnings.warn(f"Resumed with a changed setting: {sentence}.", stacklevel=5)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
