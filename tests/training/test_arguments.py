@@ -1,10 +1,12 @@
 """YAML and flags become settings; every mistake becomes a sentence."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
 from pmpo.tasks.errors import InputError
-from pmpo.training.arguments import help_short, parse
+from pmpo.training.arguments import DEFAULT_CONFIG, help_short, parse
 
 
 def write(path, **values):
@@ -62,6 +64,45 @@ def test_mistakes_in_the_file(tmp_path):
     (tmp_path / "bad.yaml").write_text("a: [1\n")
     with pytest.raises(InputError, match="is not YAML"):
         parse(["--config", str(tmp_path / "bad.yaml")])
+
+
+@pytest.mark.parametrize("flags", [[], ["--seed", "1"], ["--objective", "gmpo"], ["--output_dir", "x", "--dry_run"]])
+def test_the_demonstration_is_what_runs_when_nothing_is_said_of_data_or_model(flags):
+    settings = parse(flags)
+    assert (settings.run.task, settings.run.reward, settings.training.max_steps) == ("sums", ["sums"], 640)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--init_from_scratch"],
+        ["--model_name_or_path", "x"],
+        ["--problem_column", "q"],
+        ["--eval_dataset", "x.jsonl"],
+        ["--dataset_split", "test"],
+    ],
+)
+def test_data_or_a_model_of_ones_own_never_means_the_demonstration(flags):
+    with pytest.raises(InputError, match=r"No data is named: write --dataset with a file, .*, or --task with"):
+        parse(flags)
+
+
+def test_a_recipe_without_its_data_is_refused_with_the_command_of_its_head(tmp_path):
+    recipe = Path(__file__).parents[2] / "recipes" / "gsm8k_scratch.yaml"
+    with pytest.raises(InputError) as caught:
+        parse(["--config", str(recipe)])
+    assert "No data is named" in str(caught.value)
+    assert "is meant for: pmpo train --config recipes/gsm8k_scratch.yaml --dataset path/to/gsm8k.jsonl" in str(
+        caught.value
+    )
+    assert parse(["--config", str(recipe), "--dataset", "x.jsonl"]).run.dataset == "x.jsonl"
+    with pytest.raises(InputError, match=r"c\.yaml names none\.$"):
+        parse(["--config", write(tmp_path / "c.yaml", objective="gmpo")])
+    assert parse(["--config", str(DEFAULT_CONFIG)]).run.task == "sums"
+
+
+def test_no_column_of_answers():
+    assert parse(["--dataset", "x.jsonl", "--answer_column", "none"]).run.answer_column is None
 
 
 def test_the_short_help_names_every_option_of_the_run():

@@ -89,3 +89,23 @@ def test_rows_are_numbered_as_in_the_file(tmp_path):
     problems = load(run(write(tmp_path / "p.jsonl")))
     for rows, numbers in ((problems.train, problems.train_rows), (problems.held_out, problems.held_out_rows)):
         assert [f"{number - 1}+1=" for number in numbers] == rows["prompt"][:]
+
+
+def test_problems_that_a_task_makes_are_held_out_by_the_task():
+    with pytest.raises(InputError, match=r"sums makes its held-out problems itself, and eval_dataset is 'x\.jsonl'"):
+        load(RunArguments(task="sums", eval_dataset="x.jsonl"))
+
+
+def test_conversations_are_held_out_by_what_they_say(tmp_path):
+    rows = [{"prompt": [{"role": "user", "content": f"{i % 10}+1="}]} for i in range(40)]
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    problems = load(run(str(tmp_path / "p.jsonl"), eval_size=3))
+    held_out = [prompt[0]["content"] for prompt in problems.held_out["prompt"]]
+    assert not {prompt[0]["content"] for prompt in problems.train["prompt"]} & set(held_out)
+    assert problems.conversational and len(problems.train) == 40 - 4 * len(set(held_out))
+
+
+def test_a_table_of_prompts_alone_keeps_its_rows_when_it_is_rendered(tmp_path):
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps({"prompt": f"{i}+1="}) + "\n" for i in range(20)))
+    rows = render(load(run(str(tmp_path / "p.jsonl"))).train, PromptSettings("plain"), None)
+    assert len(rows) == 15 and rows.column_names == ["prompt"]
