@@ -25,6 +25,7 @@ from pmpo.integrations.trl.preflight import check_progress, preflight
 from pmpo.integrations.trl.rewarding import BearsFailedRewards
 from pmpo.integrations.trl.skipping import SkipsNonFinite
 from pmpo.integrations.trl.stopping import StopsInOrder
+from pmpo.integrations.trl.symptom_watch import SymptomWatch
 from pmpo.objective.advantages import group_advantages
 from pmpo.objective.batch import BatchContext
 from pmpo.objective.policy_loss import PolicyLoss, policy_loss
@@ -86,6 +87,8 @@ class PMPOTrainer(BearsFailedRewards, SkipsNonFinite, StopsInOrder):
         self._warned_of_range = False
         self.add_callback(MetricsLog(self))
         self.add_callback(NonFiniteGuard(self))
+        self.symptoms = SymptomWatch(self.accelerator.is_main_process)
+        self.callback_handler.callbacks.insert(0, self.symptoms)  # before those that write log events down
         warning = one_update_warning(args)
         if warning is not None and self.accelerator.is_main_process:
             warnings.warn(warning, stacklevel=2)
