@@ -79,3 +79,13 @@ def test_a_run_with_little_to_show(tmp_path, content):
     path = draw_curves(tmp_path)
     assert imread(path).shape[2] == 4
     assert colours(panel(path, 0, 2)) < 1e-3  # clip fractions were not logged
+
+
+def test_the_held_out_mean_reward_is_drawn_where_it_is_another_number_than_pass_at_1(tmp_path):
+    write_run(tmp_path)
+    pictures = []
+    for reward in (None, 0.2, 0.7):
+        rows = [{"step": step, "value": 0.2, "standard_error": 0.0, "reward": reward} for step in (0, 40)]
+        (tmp_path / "held_out.jsonl").write_text("\n".join(map(json.dumps, rows)))
+        pictures.append(panel(draw_curves(tmp_path), 0, 0))
+    assert np.array_equal(pictures[0], pictures[1]) and not np.array_equal(pictures[1], pictures[2])

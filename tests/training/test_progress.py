@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+from pmpo.training.measurement import Measurement
 from pmpo.training.progress import Progress, choose_style
 
 LOGS = {"loss": -0.01, "reward": 0.25, "exponent/mean": 0.9}
@@ -15,12 +16,12 @@ def console(terminal):
     return Console(file=io.StringIO(), force_terminal=terminal, width=80)
 
 
-def shown(style, terminal):
+def shown(style, terminal, reward=0.2):
     screen = console(terminal)
     progress = Progress(style, screen)
     state = SimpleNamespace(global_step=0, max_steps=10)
     progress.on_train_begin(None, state, None)
-    progress.report_pass_at_1(0, 0.2, 0.01)
+    progress.report_held_out(Measurement(0, 0.2, 0.01, 100, 0, reward=reward, reward_standard_error=0.02))
     for state.global_step in (1, 2):
         progress.on_step_end(None, state, None)
         progress.on_log(None, state, None, logs=LOGS | {"reward": 0.25 * state.global_step})
@@ -35,6 +36,12 @@ def test_plain_lines():
     assert lines[0] == "step 0: held-out pass@1 0.200 ± 0.010"
     assert lines[2].startswith("step 2/10  pass@1 0.200  reward 0.500  exponent 0.900  loss -0.010  0m0")
     assert lines[3] == "a note [green]as it is[/]" and len(lines) == 4
+
+
+def test_the_mean_reward_is_told_where_it_is_another_number():
+    assert shown("lines", False, reward=0.5).splitlines()[0] == (
+        "step 0: held-out pass@1 0.200 ± 0.010, mean reward 0.500 ± 0.020"
+    )
 
 
 def test_the_live_line_shows_the_numbers_and_no_markup():

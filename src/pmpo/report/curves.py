@@ -18,7 +18,8 @@ def draw_curves(folder: Path) -> Path:
 
     Args:
         folder: a run folder. metrics.jsonl holds one JSON object per log event with "step" and TRL's metric names;
-            held_out.jsonl one per pass@1 measurement with "step", "value", "standard_error".
+            held_out.jsonl one per measurement with "step", "value" (pass@1), "reward" (the mean), and their
+            "standard_error" and "reward_standard_error".
     Returns: the path of the picture.
     """
     # The object interface with the Agg canvas: pyplot would choose a backend for the whole process.
@@ -71,9 +72,12 @@ def _title(folder: Path) -> str:
 
 def _series(rows: Rows, key: str) -> tuple[list[float], list[float]]:
     """Steps and values of one metric where it is a finite number."""
-    pairs = [(row["step"], row[key]) for row in rows if isinstance(row.get(key), int | float)]
-    pairs = [(step, value) for step, value in pairs if math.isfinite(value)]
+    pairs = [(row["step"], row[key]) for row in rows if _is_number(row.get(key))]
     return [step for step, _ in pairs], [value for _, value in pairs]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _line(panel: "Axes", rows: Rows, key: str, label: str, color: str, **style: Any) -> bool:
@@ -95,11 +99,18 @@ def _finish(panel: "Axes", title: str, unit: str, drawn: Sequence[bool]) -> None
 
 def _reward(panel: "Axes", rows: Rows, held_out: Rows) -> None:
     drawn = _line(panel, rows, "reward", "training reward (mean, sampled)", _BLUE, alpha=0.8)
-    steps, values = _series(held_out, "value")
+    values = _series(held_out, "value")[1]
     if values:
-        errors = [2 * (row.get("standard_error") or 0.0) for row in held_out if isinstance(row["value"], int | float)]
-        panel.errorbar(steps, values, yerr=errors, color=_ORANGE, marker="o", capsize=3, label="held-out pass@1 ± 2 SE")
+        _with_errors(panel, held_out, "value", "standard_error", _ORANGE, "held-out pass@1 ± 2 SE")
+    if any(abs(row["reward"] - (row.get("value") or 0.0)) > 1e-9 for row in held_out if _is_number(row.get("reward"))):
+        _with_errors(panel, held_out, "reward", "reward_standard_error", _GREEN, "held-out mean reward ± 2 SE")
     _finish(panel, "Reward and held-out pass@1", "share solved / mean reward", [drawn, bool(values)])
+
+
+def _with_errors(panel: "Axes", rows: Rows, key: str, error: str, color: str, label: str) -> None:
+    steps, values = _series(rows, key)
+    errors = [2 * (row.get(error) or 0.0) for row in rows if _is_number(row.get(key))]
+    panel.errorbar(steps, values, yerr=errors, color=color, marker="o", capsize=3, label=label)
 
 
 def _exponent(panel: "Axes", rows: Rows) -> None:

@@ -1,4 +1,4 @@
-"""Pass@1 on held-out problems before, during and after training, measured inside the trainer on every process.
+"""Pass@1 and mean reward on held-out problems before, during and after training, on every process.
 
 Measured in the trainer's callbacks because only there is the model placed, wrapped and sharded as it trains.
 """
@@ -12,24 +12,23 @@ from transformers import TrainerCallback
 
 from pmpo.evaluation.generation import Completion, Sampling
 from pmpo.evaluation.in_process import InProcessGenerator
-from pmpo.tasks.checked_reward import CheckedReward
 from pmpo.tasks.conversations import as_completion, is_conversation
 from pmpo.tasks.files import read_json_lines, write_json_lines
 from pmpo.tasks.graded_reward import GradedReward
-from pmpo.tasks.graders.verdict import STATUSES, UNDECIDED
 from pmpo.tasks.picture_columns import picture_column
 from pmpo.tasks.picture_prompts import render
 from pmpo.tasks.templates import chat_text
 from pmpo.tasks.tolerant_reward import TolerantReward
 from pmpo.training import picture_data
+from pmpo.training.measurement import Graded, Measurement, from_row, summarise, weighted
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
     from pmpo.integrations.trl import PMPOTrainer
 
-Report = Callable[[int, float, float], None]
-"""Told (optimiser step, pass@1, standard error) after every measurement."""
+Report = Callable[[Measurement], None]
+"""Told every measurement."""
 
 
 @dataclass(frozen=True)
@@ -54,36 +53,12 @@ class HeldOutSettings:
     samples_to_keep: int
 
 
-@dataclass(frozen=True)
-class Measurement:
-    """Pass@1 at one optimiser step, one completion a problem.
-
-    Attributes:
-        value: share of the problems solved, 0..1; an undecided completion (its grading was cut short, or gave no
-            reward) counts as not solved. NaN when all are undecided.
-        standard_error: of `value` as an estimate over problems.
-        n_ungraded: undecided completions.
-        statuses: how many completions had each status of `pmpo.tasks.graders.verdict`.
-        response_tokens: mean length of a completion.
-        truncated: share of the completions that the length limit cut off, 0..1.
-    """
-
-    step: int
-    value: float
-    standard_error: float
-    n_problems: int
-    n_ungraded: int
-    statuses: dict[str, int] = field(default_factory=dict)
-    response_tokens: float | None = None
-    truncated: float | None = None
-
-
 @dataclass
 class HeldOutCallback(TrainerCallback):
     """Measures at the start, every so many steps, and at the end; keeps held_out.jsonl and samples.jsonl up to date."""
 
     problems: "Dataset"
-    reward: CheckedReward
+    rewards: list[TolerantReward]  # all of the run's; the first decides pass@1
     settings: HeldOutSettings
     folder: Path
     report: Report
@@ -98,7 +73,7 @@ class HeldOutCallback(TrainerCallback):
             return
         # Resumed: the earlier process has measured what came before this step.
         rows = [row for row in read_json_lines(self.folder / "held_out.jsonl") if row["step"] <= state.global_step]
-        self.measurements = [_from_row(row) for row in rows]
+        self.measurements = [from_row(row) for row in rows]
         self._samples = [
             row for row in read_json_lines(self.folder / "samples.jsonl") if row["step"] <= state.global_step
         ]
@@ -107,7 +82,9 @@ class HeldOutCallback(TrainerCallback):
         if self.settings.every and state.global_step % self.settings.every == 0 and state.global_step < state.max_steps:
             measured = self.measure(state.global_step)
             # Joins the next log event, which comes right after this callback when both fall on one step.
-            self.trainer._metrics["train"]["held_out/pass_at_1"].append(measured.value)
+            logged = self.trainer._metrics["train"]
+            logged["held_out/pass_at_1"].append(measured.value)
+            logged["held_out/reward"].append(measured.reward)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self.stopped():
@@ -116,7 +93,7 @@ class HeldOutCallback(TrainerCallback):
             self.measure(state.global_step)
 
     def measure(self, step: int) -> Measurement:
-        """Pass@1 of the model as it is now; every process must call this at the same time."""
+        """Of the model as it is now; every process must call this at the same time."""
         from accelerate.utils import gather_object
         from trl.models.utils import unwrap_model_for_generation
 
@@ -129,15 +106,13 @@ class HeldOutCallback(TrainerCallback):
         own = [rows[i] if i < len(rows) else rows[0] for i in range(rank * share, (rank + 1) * share)]
         with unwrap_model_for_generation(trainer.model_wrapped, accelerator) as model:
             completions = self._generate(model, own)
-        statuses = self._statuses(own, [completion.text for completion in completions])
-        gathered = gather_object(list(zip(own, completions, statuses, strict=True)))
-        by_row = {row: (completion, status) for row, completion, status in gathered}
-        measured = _summarise(step, [by_row[row] for row in rows])
+        by_row = dict(gather_object(list(zip(own, self._graded(own, completions), strict=True))))
+        measured = summarise(step, [by_row[row] for row in rows])
         self.measurements.append(measured)
         if accelerator.is_main_process:
             self._keep_samples(step, by_row)
             write_json_lines(self.folder / "held_out.jsonl", (vars(m) for m in self.measurements))
-        self.report(step, measured.value, measured.standard_error)
+        self.report(measured)
         return measured
 
     def _generate(self, model: Any, rows: list[int]) -> list[Completion]:
@@ -154,39 +129,53 @@ class HeldOutCallback(TrainerCallback):
         prompts = self.trainer._tokenize_prompts(problems["prompt"][:])[0]
         return generator.generate(prompts, sampling, seed)
 
-    def _statuses(self, rows: list[int], completions: list[str]) -> list[str]:
-        """A grader's own statuses; of any other reward function "correct", "wrong", and "error" for no reward."""
+    def _graded(self, rows: list[int], completions: list[Completion]) -> list[Graded]:
+        """With a grader's own statuses; of any other reward function "correct", "wrong", and "error" for no reward."""
         problems = self.problems.select(rows)
         pictures = picture_column(problems)
         columns = (problems if pictures is None else problems.remove_columns(pictures)).to_dict()
         prompts = columns.pop("prompt")
-        if isinstance(self.reward.function, GradedReward):
-            return [grade.status for grade in self.reward.function.grades(completions, **columns)]
         if pictures is not None:
             columns[pictures] = problems[pictures][:]  # decoded, as in training
-        tokenizer = self.trainer._tokenizer
-        args = self.trainer.args
-        rewards = TolerantReward(self.reward, args.reward_timeout)(
-            prompts=prompts,
-            completions=[as_completion(text, prompt) for text, prompt in zip(completions, prompts, strict=True)],
-            completion_ids=[tokenizer(text)["input_ids"] for text in completions],
-            trainer_state=self.trainer.state,
-            log_extra=lambda column, values: None,
-            log_metric=lambda name, value: None,
+        texts, tokenizer = [completion.text for completion in completions], self.trainer._tokenizer
+        arguments = {
+            "prompts": prompts,
+            "completions": [as_completion(text, prompt) for text, prompt in zip(texts, prompts, strict=True)],
+            "completion_ids": [tokenizer(text)["input_ids"] for text in texts],
+            "trainer_state": self.trainer.state,
+            "log_extra": lambda column, values: None,
+            "log_metric": lambda name, value: None,
             **columns,
-        )
-        return ["error" if r is None else "correct" if r >= self.settings.pass_reward else "wrong" for r in rewards]
+        }
+        first = self.rewards[0].checked.function
+        if isinstance(first, GradedReward):
+            statuses = [grade.status for grade in first.grades(texts, **columns)]
+            decisive = [first.prices[status] for status in statuses]
+        else:
+            decisive = self.rewards[0](**arguments)
+            statuses = [self._status(reward) for reward in decisive]
+        others = [function(**arguments) for function in self.rewards[1:]]
+        # A reward model comes first among the weights, and is not asked.
+        weights = self.trainer.reward_weights.tolist()[-len(self.rewards) :]
+        totals = [weighted(row, weights) for row in zip(decisive, *others, strict=True)]
+        return [Graded(*row) for row in zip(completions, statuses, totals, decisive, strict=True)]
 
-    def _keep_samples(self, step: int, by_row: dict[int, tuple[Completion, str]]) -> None:
+    def _status(self, reward: float | None) -> str:
+        if reward is None:
+            return "error"
+        return "correct" if reward >= self.settings.pass_reward else "wrong"
+
+    def _keep_samples(self, step: int, by_row: dict[int, Graded]) -> None:
         """Remember the completions of the first measurement and of the newest one."""
         first = self._samples[0]["step"] if self._samples else step
         self._samples = [row for row in self._samples if row["step"] == first and first != step]
         pictures = picture_column(self.problems)
         texts = self.problems if pictures is None else self.problems.remove_columns(pictures)
         for row in range(min(self.settings.samples_to_keep, len(self.problems))):
-            problem, (completion, status) = texts[row], by_row[row]
-            sample = {"step": step, "prompt": self._shown(problem["prompt"]), "completion": completion.text}
-            self._samples.append({**sample, "answer": problem.get("answer"), "status": status})
+            problem, one = texts[row], by_row[row]
+            sample = {"step": step, "prompt": self._shown(problem["prompt"]), "completion": one.completion.text}
+            facts = {"answer": problem.get("answer"), "status": one.status, "reward": one.reward}
+            self._samples.append({**sample, **facts})
         write_json_lines(self.folder / "samples.jsonl", self._samples)
 
     def _shown(self, prompt: Any) -> str:
@@ -194,31 +183,3 @@ class HeldOutCallback(TrainerCallback):
         if not is_conversation(prompt):
             return str(prompt)
         return chat_text(prompt, self.trainer.processing_class, self.trainer.chat_template_kwargs)
-
-
-def _summarise(step: int, graded: list[tuple[Completion, str]]) -> Measurement:
-    statuses = [status for _, status in graded]
-    n, undecided = len(statuses), sum(status in UNDECIDED for status in statuses)
-    value = statuses.count("correct") / n if undecided < n else float("nan")
-    # Of a share over n problems; every completion is solved or not.
-    error = (value * (1 - value) / (n - 1)) ** 0.5 if n > 1 else float("nan")
-    return Measurement(
-        step=step,
-        value=value,
-        standard_error=error,
-        n_problems=n,
-        n_ungraded=undecided,
-        statuses={status: statuses.count(status) for status in STATUSES if status in statuses},
-        response_tokens=sum(completion.tokens for completion, _ in graded) / n,
-        truncated=sum(completion.truncated for completion, _ in graded) / n,
-    )
-
-
-def _from_row(row: dict[str, Any]) -> Measurement:
-    nan = float("nan")
-    return Measurement(**{**row, **{k: nan for k in ("value", "standard_error") if row[k] is None}})
-
-
-def load_measurements(folder: Path) -> list[Measurement]:
-    """The measurements of a run folder, in the order of their steps; [] when none were made."""
-    return [_from_row(row) for row in read_json_lines(folder / "held_out.jsonl")]

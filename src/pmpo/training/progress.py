@@ -10,6 +10,8 @@ from rich.live import Live
 from rich.text import Text
 from transformers import TrainerCallback
 
+from pmpo.training.measurement import Measurement
+
 _BAR = 16
 """Width of the progress bar, characters; the whole line fits 80."""
 
@@ -45,7 +47,7 @@ def choose_style(style: str, console: Console, main_process: bool) -> str:
 class Progress(TrainerCallback):
     """The display: optimiser step, time left, reward, newest held-out pass@1, exponent.
 
-    `note` prints a sentence at any time; `report_pass_at_1` is told every measurement.
+    `note` prints a sentence at any time; `report_held_out` is told every measurement.
     """
 
     def __init__(self, style: str, console: Console) -> None:
@@ -60,9 +62,12 @@ class Progress(TrainerCallback):
         if self.style != "off":
             self.console.print(text, highlight=False, soft_wrap=True, markup=False)
 
-    def report_pass_at_1(self, step: int, value: float, error: float) -> None:
-        self.row["pass@1"] = value
-        self.note(f"step {step}: held-out pass@1 {value:.3f} ± {error:.3f}")
+    def report_held_out(self, measured: Measurement) -> None:
+        self.row["pass@1"] = measured.value
+        said = f"step {measured.step}: held-out pass@1 {measured.value:.3f} ± {measured.standard_error:.3f}"
+        if measured.reward_says_more:
+            said += f", mean reward {measured.reward:.3f} ± {measured.reward_standard_error:.3f}"
+        self.note(said)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._started, self._first_step = time.monotonic(), state.global_step

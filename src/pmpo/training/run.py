@@ -19,6 +19,7 @@ from pmpo.tasks.graded_reward import GradedReward
 from pmpo.tasks.preflight import preflight
 from pmpo.tasks.prompting import PromptSettings
 from pmpo.tasks.rewards import GradingSettings, load_reward
+from pmpo.tasks.tolerant_reward import TolerantReward
 from pmpo.training import data, model, prompts, run_folder, summary
 from pmpo.training.arguments import Settings
 from pmpo.training.batch_arithmetic import check_alignment, check_processes, rows_to_stream
@@ -74,7 +75,7 @@ def _run(
     held_out.trainer.end()
     if settings.training.process_index != 0:
         return None
-    result = summary.summarise(settings, prepared.plan, held_out.trainer.state, held_out.measurements, started)
+    result = summary.summarise(settings, prepared.plan, held_out, started)
     summary.write(prepared.folder, result)
     if progress.style != "off":
         summary.show(prepared.folder, result, console)
@@ -296,5 +297,5 @@ def _held_out_callback(settings: Settings, prepared: _Prepared, progress: Progre
         samples_to_keep=run.samples_to_keep,
     )
     problems: Any = prepared.problems.held_out
-    reward: Any = prepared.rewards[0] if prepared.rewards else None  # a reward model alone measures nothing
-    return HeldOutCallback(problems, reward, how, prepared.folder, progress.report_pass_at_1)
+    rewards = [TolerantReward(reward, settings.training.reward_timeout) for reward in prepared.rewards]
+    return HeldOutCallback(problems, rewards, how, prepared.folder, progress.report_held_out)

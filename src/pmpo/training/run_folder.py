@@ -2,7 +2,7 @@
 
 config.yaml      every argument as parsed (give it to --config to run again), and a record: command, versions, objective
 metrics.jsonl    written by the trainer, one JSON object per log event
-held_out.jsonl   pass@1 on the held-out problems: step, value, standard error
+held_out.jsonl   pass@1 and mean reward on the held-out problems, with standard errors
 samples.jsonl    held-out completions before and after, with their rewards
 summary.json     what came out
 curves.png       the pictures of metrics.jsonl and held_out.jsonl

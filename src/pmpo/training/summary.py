@@ -2,19 +2,21 @@
 
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pmpo.report.curves import draw_curves
 from pmpo.tasks.files import write_json
 from pmpo.training.arguments import Settings
 from pmpo.training.plan import Plan
+from pmpo.training.verdict import changes, has_learned, verdict
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from pmpo.training.held_out import Measurement
+    from pmpo.training.held_out import HeldOutCallback
+    from pmpo.training.measurement import Measurement
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,17 @@ class Summary:
             None when not measured.
         eval_temperature: of those completions; 0 is greedy.
         standard_error_before, standard_error_after: of those shares, over problems.
-        learned: True when pass@1 rose by more than two standard errors of the difference; None when not measured.
+        reward_before, reward_after: mean reward of the same completions, the weighted sum over the reward functions as
+            in training; None when not measured.
+        reward_standard_error_before, reward_standard_error_after: of those means, over problems.
+        pass_reward, highest_reward: what the first reward function must give for a completion to pass, and the most
+            that it gave after training.
+        learned: True when pass@1 or the mean reward rose by more than two standard errors of the difference and neither
+            fell by as much; None when not measured.
         target, reached_target: pass_at_1_target and whether the run reached it; None without a target.
         wall_seconds: of this process, loading and measuring included.
         tokens: prompt and completion tokens generated in training, all processes.
+        warnings: what was told of the run while it went on (`pmpo.integrations.trl.symptoms`).
     """
 
     objective: str
@@ -43,6 +52,12 @@ class Summary:
     pass_at_1_after: float | None
     standard_error_before: float | None
     standard_error_after: float | None
+    reward_before: float | None
+    reward_after: float | None
+    reward_standard_error_before: float | None
+    reward_standard_error_after: float | None
+    pass_reward: float
+    highest_reward: float | None
     n_eval: int
     eval_temperature: float
     learned: bool | None
@@ -50,13 +65,15 @@ class Summary:
     reached_target: bool | None
     wall_seconds: float
     tokens: int
+    warnings: list[str]
 
 
-def summarise(settings: Settings, plan: Plan, state: Any, measurements: "list[Measurement]", started: float) -> Summary:
+def summarise(settings: Settings, plan: Plan, held_out: "HeldOutCallback", started: float) -> Summary:
     """The summary of a finished run; `started` is a `time.monotonic()`."""
+    state, measurements = held_out.trainer.state, held_out.measurements
     first, last = (measurements[0], measurements[-1]) if measurements else (None, None)
     target = settings.run.pass_at_1_target
-    return Summary(
+    result = Summary(
         objective=plan.objective,
         model=plan.model,
         dataset=plan.dataset,
@@ -66,24 +83,27 @@ def summarise(settings: Settings, plan: Plan, state: Any, measurements: "list[Me
         pass_at_1_after=_number(last, "value"),
         standard_error_before=_number(first, "standard_error"),
         standard_error_after=_number(last, "standard_error"),
+        reward_before=_number(first, "reward"),
+        reward_after=_number(last, "reward"),
+        reward_standard_error_before=_number(first, "reward_standard_error"),
+        reward_standard_error_after=_number(last, "reward_standard_error"),
+        pass_reward=settings.run.pass_reward,
+        highest_reward=_number(last, "highest_reward"),
         n_eval=last.n_problems if last else 0,
         eval_temperature=settings.run.eval_temperature,
-        learned=None if last is None else _rose(first, last),
+        learned=None,
         target=target,
         reached_target=None if target is None or last is None else last.value >= target,
         wall_seconds=round(time.monotonic() - started, 1),
         tokens=int(state.num_input_tokens_seen),
+        warnings=[f"update {one.step}: {one.sentence}" for one in held_out.trainer.symptoms.found],
     )
+    return replace(result, learned=has_learned(changes(result)))
 
 
 def _number(measurement: "Measurement | None", name: str) -> float | None:
     value = None if measurement is None else getattr(measurement, name)
     return None if value is None or math.isnan(value) else value
-
-
-def _rose(first: "Measurement", last: "Measurement") -> bool:
-    """More than two standard errors of the difference, taken as if the two measurements were independent."""
-    return last.value - first.value > 2 * math.hypot(first.standard_error, last.standard_error)
 
 
 def write(folder: Path, result: Summary) -> None:
@@ -99,9 +119,14 @@ def show(folder: Path, result: Summary, console: "Console") -> None:
     table = Table(title="Result", show_header=False, title_justify="left", title_style="bold")
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    table.add_row("pass@1 before", _share(result, result.pass_at_1_before, result.standard_error_before))
-    table.add_row("pass@1 after", _share(result, result.pass_at_1_after, result.standard_error_after))
+    table.add_row("pass@1 before", _measured(result, result.pass_at_1_before, result.standard_error_before))
+    table.add_row("pass@1 after", _measured(result, result.pass_at_1_after, result.standard_error_after))
+    if any(change.what == "mean reward" for change in changes(result)):
+        table.add_row("reward before", _measured(result, result.reward_before, result.reward_standard_error_before))
+        table.add_row("reward after", _measured(result, result.reward_after, result.reward_standard_error_after))
     table.add_row("verdict", verdict(result))
+    for warning in result.warnings:
+        table.add_row("warning", warning)
     minutes, seconds = divmod(round(result.wall_seconds), 60)
     table.add_row("cost", f"{result.steps} updates, {result.tokens:,} tokens, {minutes} min {seconds:02d} s")
     table.add_row("folder", str(folder))
@@ -109,27 +134,8 @@ def show(folder: Path, result: Summary, console: "Console") -> None:
     console.print(table)
 
 
-def _share(result: Summary, value: float | None, error: float | None) -> str:
+def _measured(result: Summary, value: float | None, error: float | None) -> str:
     if value is None:
         return f"none of {result.n_eval} completions could be graded" if result.n_eval else "not measured"
     how = "greedy" if result.eval_temperature == 0 else f"sampled at temperature {result.eval_temperature:g}"
     return f"{value:.3f}" + (f" ± {error:.3f}" if error is not None else "") + f"  ({result.n_eval} problems, {how})"
-
-
-def verdict(result: Summary) -> str:
-    """One honest sentence."""
-    if result.pass_at_1_after is None or result.pass_at_1_before is None:
-        return "nothing can be said without held-out problems"
-    change = result.pass_at_1_after - result.pass_at_1_before
-    if result.learned:
-        sentence = f"learned: pass@1 rose by {change:.3f}"
-    elif change > 0:
-        sentence = f"rose by {change:.3f}, which is within the noise of {result.n_eval} problems"
-    elif change == 0:
-        sentence = "did not learn: pass@1 is unchanged"
-    else:
-        sentence = f"did not learn: pass@1 fell by {-change:.3f}"
-    if result.target is not None:
-        reached = "reached" if result.reached_target else "NOT reached"
-        sentence += f"; the target of {result.target:g} was {reached}"
-    return sentence

@@ -30,6 +30,7 @@ from pmpo.integrations.trl.renamed_weights import TakesUpRenamedWeights
 from pmpo.integrations.trl.rewarding import BearsFailedRewards
 from pmpo.integrations.trl.skipping import SkipsNonFinite
 from pmpo.integrations.trl.stopping import StopsInOrder
+from pmpo.integrations.trl.symptom_watch import SymptomWatch
 from pmpo.objective.batch import BatchContext
 from pmpo.objective.policy_loss import policy_loss
 from pmpo.objective.presets import Objective
@@ -105,6 +106,8 @@ class PMPOTrainer(
         self._warned_of_range = False
         self.add_callback(MetricsLog(self))
         self.add_callback(NonFiniteGuard(self))
+        self.symptoms = SymptomWatch(self.accelerator.is_main_process)
+        self.callback_handler.callbacks.insert(0, self.symptoms)  # before those that write log events down
         self._tell(one_update_warning(args), args)
 
     @staticmethod
