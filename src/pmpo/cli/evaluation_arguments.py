@@ -204,7 +204,7 @@ def _prompt(values: Mapping[str, Any], benchmarks: Sequence[str]) -> "PromptSett
     if template is None:
         backend = BACKENDS.get(values.get("backend", "hf"))
         fitting = {"qwen_math" if get_task(name).grader == "math" else "plain" for name in benchmarks}
-        if backend is not None and backend.chat:
+        if (backend is not None and backend.chat) or any(get_task(name).has_pictures for name in benchmarks):
             fitting = {"chat"}
         if len(fitting) > 1:
             raise InputError(

@@ -11,6 +11,7 @@ from pmpo.evaluation.backends import BACKENDS
 from pmpo.evaluation.lm_eval_backend import conversation
 from pmpo.evaluation.settings import EvaluationSettings, PromptSettings
 from pmpo.tasks.errors import InputError
+from pmpo.tasks.pictures import Picture
 from pmpo.tasks.registry import get_task
 from pmpo.tasks.task import Problem, Task
 
@@ -40,9 +41,16 @@ class Benchmark:
         return plain if plain == self.name else f"{plain}-{_hash(self.name)[:6]}"
 
     @property
+    def pictures(self) -> list[Sequence[Picture]]:
+        """Those of every problem."""
+        return [problem.pictures for problem in self.problems]
+
+    @property
     def data_hash(self) -> str:
-        """Changes with any prompt, id or reference."""
-        rows = [[p.id, prompt, p.answer] for p, prompt in zip(self.problems, self.prompts, strict=True)]
+        """Changes with any prompt, id, reference or picture."""
+        rows: list[list[Any]] = [[p.id, prompt, p.answer] for p, prompt in zip(self.problems, self.prompts, strict=True)]
+        for row, problem in zip(rows, self.problems, strict=True):
+            row.extend(picture.identity for picture in problem.pictures)
         return _hash(json.dumps(rows, ensure_ascii=True, sort_keys=True, default=str))
 
 

@@ -45,6 +45,9 @@ def resolve(settings: Settings, texts: list[str], pictures: bool = False) -> Mod
         becomes an entry of `unchecked`; a path that does not exist is refused in a dry run too.
     """
     run, name = settings.run, settings.model.model_name_or_path
+    if run.processor_kwargs and (run.init_from_scratch or not pictures):
+        why = "the new model's are scratch_picture_size" if run.init_from_scratch else "the problems have no pictures"
+        raise InputError(f"processor_kwargs is {run.processor_kwargs!r}, but {why}; drop it.")
     if run.init_from_scratch:
         if name is not None:
             raise InputError(f"Both init_from_scratch and model_name_or_path={name!r} are given; keep one of them.")
@@ -89,7 +92,10 @@ def _from_pretrained(name: str, settings: Settings, pictures: bool) -> ModelSour
     }
     try:
         config = AutoConfig.from_pretrained(location, **options)
-        tokenizer = (load_processor if pictures else AutoTokenizer.from_pretrained)(location, **options)
+        if pictures:
+            tokenizer = load_processor(location, settings.run.processor_kwargs, **options)
+        else:
+            tokenizer = AutoTokenizer.from_pretrained(location, **options)
     except InputError:
         raise
     except Exception as error:  # OSError, ValueError and whatever a damaged file makes the parsers raise

@@ -85,6 +85,10 @@ class RunArguments:
     )
     grader_timeout: float = _option(5.0, "Seconds that grading one completion may take before it is ended.")
     max_unreadable_golds: float = _option(0.0, "Share of reference answers, 0..1, that the grader may fail to read.")
+    processor_kwargs: dict[str, Any] | str | None = field(
+        default=None,
+        metadata={"help": "Settings of the model's processor of pictures, as JSON: '{\"max_pixels\": 1003520}'."},
+    )
     init_from_scratch: bool = _option(
         False, "Train a small new Qwen2 with a tokenizer trained on the data set's text; no model is loaded."
     )
@@ -119,6 +123,7 @@ class RunArguments:
             self.reward = [self.task or "math"]
         self.status_rewards = mapping_option("status_rewards", self.status_rewards)
         self.grader_options = mapping_option("grader_options", self.grader_options)
+        self.processor_kwargs = mapping_option("processor_kwargs", self.processor_kwargs)
         self._check_numbers()
 
     @property
