@@ -41,7 +41,7 @@ def test_the_suite_end_to_end(model, data, tmp_path, capsys):
     text = capsys.readouterr().out
     results = json.loads((out / "results.json").read_text())
     assert list(results["benchmarks"]) == list(SUITES["math"])
-    assert results["command"].startswith("pmpo eval --model ") and results["prompt"]["template"] == "qwen_math"
+    assert results["command"].startswith("pmpo eval --model ") and results["prompt"]["template"] == "plain"
     for name in SUITES["math"]:
         assert name in text and (out / f"{name}.parquet").is_file()
         assert results["benchmarks"][name]["n_problems"] == 3
@@ -93,15 +93,14 @@ def test_defaults():
     made = given("--model", "runs/gsm8k-pmpo/model", "--suite", "math", "--benchmark", "gsm8k", "amc")
     assert made.settings.data.benchmarks == (*SUITES["math"], "gsm8k")
     assert str(made.folder) == "runs/eval-gsm8k-pmpo"
-    assert (made.settings.prompt.template, made.settings.sampling.max_new_tokens) == ("qwen_math", 3000)
+    assert (made.settings.prompt.template, made.settings.sampling.max_new_tokens) == ("auto", 3000)
     assert (made.settings.n, made.settings.ks, made.settings.chunk) == (1, (1,), 128)
-    assert given("--model", "a/b", "--benchmark", "sums").settings.prompt.template == "plain"
     assert str(given("--model", "a/b", "--benchmark", "sums").folder) == "runs/eval-b"
     chat = given(
         *("--model", "m", "--benchmark", "gsm8k", "--backend", "local-chat-completions"),
         *("--model_args", "base_url=http://x"),
     )
-    assert chat.settings.prompt.template == "chat" and chat.settings.chunk == 512
+    assert chat.settings.prompt.template == "auto" and chat.settings.chunk == 512
 
 
 def test_files_of_a_folder_and_single_ones(data, tmp_path):
@@ -143,14 +142,13 @@ M = ["--model", "m", "--benchmark", "sums"]
         ([*M, "--backend", "vlm"], "Did you mean 'vllm'"),
         ([*M, "--prompt_template", "qwen"], r"no prompt template 'qwen'.*Did you mean 'qwen_math'"),
         ([*M, "--prompt_template", "plain", "--system_prompt", "x"], "no place for a system prompt"),
-        ([*M, "--chat_template_kwargs", '{"a": 1}'], "does not use"),
+        ([*M, "--prompt_template", "plain", "--chat_template_kwargs", '{"a": 1}'], "does not use"),
         ([*M, "--chat_template_kwargs", "{a"], "not JSON"),
         ([*M, "--against", "pmpo"], "Did you mean 'pmpo-paper'"),
         ([*M, "--against", "pmpo-paper"], "none of them is evaluated"),
         ([*M, "--data", "sums"], "write NAME=PATH"),
         ([*M, "--data", "sum=x.jsonl"], r"not among the benchmarks.*Did you mean 'sums'"),
         ([*M, "--data_dir", "/nowhere"], "no folder /nowhere"),
-        (["--model", "m", "--benchmark", "sums", "gsm8k"], "no prompt template suits all"),
         ([*M, "--progress", "loud"], "progress is 'loud'"),
         ([*M, "--limitt", "3"], r"[Uu]nrecognized arguments: --limitt.*Did you mean '--limit'"),
         ([*M, "--limit", "three"], "invalid int value: 'three'"),

@@ -9,7 +9,7 @@ import pytest
 from datasets import Dataset, DatasetDict
 
 from pmpo.tasks.errors import InputError
-from pmpo.tasks.layouts import load_problems
+from pmpo.tasks.problem_table import load_problems
 from pmpo.tasks.problems import HubUnreachableError, ProblemSource
 
 ROWS = [{"problem": f"{i}+{i}=", "answer": str(2 * i), "level": i} for i in range(1, 5)]

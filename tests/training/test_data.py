@@ -5,8 +5,8 @@ import json
 import pytest
 
 from pmpo.tasks.errors import InputError
-from pmpo.training.arguments import RunArguments
 from pmpo.tasks.prompting import PromptSettings
+from pmpo.training.arguments import RunArguments
 from pmpo.training.data import check_lengths, load, render
 from tiny import tiny_tokenizer
 

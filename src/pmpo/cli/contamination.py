@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pmpo.tasks.contamination import DEFAULT_N, overlap
+from pmpo.tasks.conversations import asked_text
 from pmpo.tasks.errors import InputError
 from pmpo.tasks.home import open_home
 from pmpo.tasks.math_task import PROBLEM_COLUMNS
@@ -41,8 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pmpo overlap",
         description="Compare a training set with benchmarks by runs of words that both hold.",
-        epilog="A FILE or hub id needs a column problem or question. TASK=FILE reads the file as that task does; a "
-        "TASK alone reads its own data set on the hub: its training split for --train, its test split for --against.",
+        epilog="A FILE or hub id needs a column problem, question or prompt (a text or a conversation). TASK=FILE "
+        "reads the file as that task does; a TASK alone reads its own data set on the hub: its training split for "
+        "--train, its test split for --against.",
     )
     parser.add_argument("--train", required=True, metavar="FILE|TASK|TASK=FILE", help="the training problems")
     parser.add_argument(
@@ -68,4 +70,4 @@ def _problems(word: str, split: Split) -> tuple[Sequence[Problem | str], str]:
     texts = table.rows[column][:]
     for row, text in enumerate(texts, start=1):
         table.require(row, text, column)
-    return texts, label
+    return [asked_text(text) for text in texts], label

@@ -10,7 +10,8 @@ from pmpo.tasks.errors import InputError, nearest
 from pmpo.tasks.options import mapping_option, read_options
 
 if TYPE_CHECKING:
-    from pmpo.evaluation.settings import EvaluationSettings, PromptSettings
+    from pmpo.evaluation.settings import EvaluationSettings
+    from pmpo.tasks.prompting import PromptSettings
 
 _GREEDY_OR = "0 is greedy"
 
@@ -52,7 +53,11 @@ def _add_data(add: Any) -> None:
     add("--data", nargs="+", metavar="NAME=PATH", help="files, saved data sets or hub ids of benchmarks")
     add("--data_dir", metavar="FOLDER", help="folder with <benchmark>.jsonl, .json, .parquet or .csv")
     add("--limit", type=int, help="the first so many problems of every benchmark")
-    add("--prompt_template", help="qwen_math, r1, plain or chat (default: qwen_math for mathematics, else plain)")
+    add(
+        "--prompt_template",
+        help="qwen_math, r1, plain, chat or auto [auto: that of the model's training (pmpo_prompt.json), else chat "
+        "where the tokenizer has a chat template, else plain]",
+    )
     add("--system_prompt", help="system text for qwen_math and chat")
     add("--problem_suffix", help="text put after every problem, before the template is applied")
     add("--chat_template_kwargs", metavar="JSON", help="for the chat template, such as '{\"enable_thinking\": false}'")
@@ -150,7 +155,7 @@ def _settings(values: Mapping[str, Any], command: str) -> "EvaluationSettings":
 
     benchmarks = _benchmarks(values)
     n = values.get("n", 1)
-    prompt = _prompt(values, benchmarks)
+    prompt = _prompt(values)
     backend = BackendSettings(
         name=values.get("backend", "hf"),
         model_args=parse_model_args(values.get("model_args")),
@@ -194,26 +199,12 @@ def _benchmarks(values: Mapping[str, Any]) -> tuple[str, ...]:
     return benchmarks
 
 
-def _prompt(values: Mapping[str, Any], benchmarks: Sequence[str]) -> "PromptSettings":
-    """The prompt settings; without a template, the one that suits all benchmarks."""
-    from pmpo.evaluation.backends import BACKENDS
-    from pmpo.evaluation.settings import PromptSettings
-    from pmpo.tasks.registry import get_task
+def _prompt(values: Mapping[str, Any]) -> "PromptSettings":
+    from pmpo.tasks.prompting import AUTO, PromptSettings
 
-    template = values.get("prompt_template")
-    if template is None:
-        backend = BACKENDS.get(values.get("backend", "hf"))
-        fitting = {"qwen_math" if get_task(name).grader == "math" else "plain" for name in benchmarks}
-        if (backend is not None and backend.chat) or any(get_task(name).has_pictures for name in benchmarks):
-            fitting = {"chat"}
-        if len(fitting) > 1:
-            raise InputError(
-                "Some benchmarks are mathematics and some are not, so no prompt template suits all by default; write "
-                "--prompt_template with one of qwen_math, r1, plain, chat."
-            )
-        template = fitting.pop() if fitting else "plain"
     kwargs = mapping_option("chat_template_kwargs", values.get("chat_template_kwargs"))
-    return PromptSettings(str(template), values.get("system_prompt"), values.get("problem_suffix"), kwargs)
+    template = str(values.get("prompt_template", AUTO))
+    return PromptSettings(template, values.get("system_prompt"), values.get("problem_suffix"), kwargs)
 
 
 def _files(values: Mapping[str, Any], benchmarks: Sequence[str]) -> dict[str, str]:

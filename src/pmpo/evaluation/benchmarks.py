@@ -9,9 +9,10 @@ from typing import Any
 
 from pmpo.evaluation.backends import BACKENDS
 from pmpo.evaluation.lm_eval_backend import conversation
-from pmpo.evaluation.settings import EvaluationSettings, PromptSettings
+from pmpo.evaluation.settings import EvaluationSettings
 from pmpo.tasks.errors import InputError
 from pmpo.tasks.pictures import Picture
+from pmpo.tasks.prompting import AUTO, PromptSettings, Settled, settle
 from pmpo.tasks.registry import get_task
 from pmpo.tasks.task import Problem, Task
 
@@ -58,24 +59,36 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def load_benchmarks(settings: EvaluationSettings, tokenizer: Any) -> list[Benchmark]:
-    """Every benchmark of the evaluation.
+def load_benchmarks(
+    settings: EvaluationSettings, tokenizer: Any, stored: PromptSettings | None
+) -> tuple[list[Benchmark], Settled]:
+    """Every benchmark of the evaluation, and the prompt settings that it is asked with.
 
     Args:
-        tokenizer: the model's, for the template chat; None with a server that has none.
+        tokenizer: the model's; None with a server that has none.
+        stored: how the model was trained to be asked; None where that is not known.
     Raises: InputError for an unknown benchmark, data that cannot be loaded, and prompts that cannot be rendered.
     """
     tasks = {name: get_task(name) for name in settings.data.benchmarks}  # every name first: loading can take long
+    problems = {
+        name: task.load(settings.data.files.get(name), split="test", limit=settings.data.limit, seed=settings.seed)
+        for name, task in tasks.items()
+    }
+    asked = [problem.prompt for ones in problems.values() for problem in ones]
+    if BACKENDS[settings.backend.name].chat and settings.prompt.template == AUTO:
+        settled = Settled(replace(settings.prompt, template="chat"), "the server applies the model's own")
+    elif any(task.has_pictures for task in tasks.values()):  # another template was refused before
+        settled = Settled(replace(settings.prompt, template="chat"), "the problems have pictures")
+    else:
+        settled = settle(settings.prompt, stored, tokenizer, asked)
     loaded = []
     for name, task in tasks.items():
-        source = settings.data.files.get(name)
-        problems = task.load(source, split="test", limit=settings.data.limit, seed=settings.seed)
         if BACKENDS[settings.backend.name].chat:
-            prompts = [conversation(_asked(p, settings.prompt), settings.prompt.system_prompt) for p in problems]
+            prompts = [conversation(_asked(p, settled.prompt), settled.prompt.system_prompt) for p in problems[name]]
         else:
-            prompts = [_rendered(task, problem, settings.prompt, tokenizer) for problem in problems]
-        loaded.append(Benchmark(name, task, problems, prompts, source))
-    return loaded
+            prompts = [_rendered(task, problem, settled.prompt, tokenizer) for problem in problems[name]]
+        loaded.append(Benchmark(name, task, problems[name], prompts, settings.data.files.get(name)))
+    return loaded, settled
 
 
 def _asked(problem: Problem, prompt: PromptSettings) -> Any:

@@ -14,6 +14,7 @@ from pmpo.evaluation.backends import BACKENDS, BackendSettings, model_arguments
 from pmpo.evaluation.generation import Completion, Sampling, clean_text, derived_seed
 from pmpo.evaluation.recorders import Length, ServerText, Stamped, StampedChat, record_engine, record_server
 from pmpo.tasks.errors import InputError
+from pmpo.tasks.templates import chat_messages
 
 
 class LmEvalGenerator:
@@ -181,7 +182,4 @@ def _server_trouble(settings: BackendSettings, error: Exception) -> str:
 
 def conversation(problem: str | Sequence[Any], system_prompt: str | None) -> str:
     """A problem as the conversation that a chat server takes, in JSON."""
-    turns = [{"role": "user", "content": problem}] if isinstance(problem, str) else [dict(turn) for turn in problem]
-    if system_prompt is not None:
-        turns.insert(0, {"role": "system", "content": system_prompt})
-    return json.dumps(turns, ensure_ascii=False)
+    return json.dumps(chat_messages(problem, system_prompt), ensure_ascii=False)

@@ -13,6 +13,7 @@ from pmpo.evaluation.vision import load_processor
 from pmpo.tasks.errors import InputError
 from pmpo.tasks.picture_prompts import prompt_lengths
 from pmpo.tasks.problems import looks_like_a_path
+from pmpo.tasks.prompting import PromptSettings, read_prompt
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,14 @@ class ModelFacts:
         tokenizer: loaded; None with a server when none is named.
         context: longest sequence, tokens; None where unknown.
         identity: what tells this model from another.
+        prompt: how it was trained to be asked; None where it does not say.
         processor: of a vision-language model, where a benchmark has pictures; None elsewhere.
     """
 
     tokenizer: Any
     context: int | None
     identity: dict[str, Any]
+    prompt: PromptSettings | None = None
     processor: Any = None
 
 
@@ -45,7 +48,9 @@ def inspect_model(settings: EvaluationSettings) -> ModelFacts:
                 f"prompt_template is 'chat', and the backend {settings.backend.name} sends finished prompts: name the "
                 f"model's tokenizer with --tokenizer, or use {settings.backend.name.replace('-compl', '-chat-compl')}."
             )
-        return ModelFacts(tokenizer, None, {"name": settings.model, "server": arguments.get("base_url")})
+        identity: dict[str, Any] = {"name": settings.model, "server": arguments.get("base_url")}
+        stored = read_prompt(settings.tokenizer) if settings.tokenizer is not None else None
+        return ModelFacts(tokenizer, None, identity, stored)
     location = _location(settings.model)
     options = {key: arguments[key] for key in ("revision", "trust_remote_code") if key in arguments}
     config = _config(location, options)
@@ -58,12 +63,12 @@ def inspect_model(settings: EvaluationSettings) -> ModelFacts:
     context = arguments.get("max_model_len") or arguments.get("max_length") or arguments.get("context_length")
     if context is None:
         context = getattr(config.get_text_config(), "max_position_embeddings", None)
-    identity: dict[str, Any] = {"name": settings.model}
+    identity = {"name": settings.model}
     if Path(location).is_dir():
         identity["files"] = _folder_hash(Path(location))
     elif commit := getattr(config, "_commit_hash", None):
         identity["commit"] = commit
-    return ModelFacts(tokenizer, context, identity, processor)
+    return ModelFacts(tokenizer, context, identity, read_prompt(location, options.get("revision")), processor)
 
 
 class _Processor:
@@ -119,9 +124,7 @@ def _folder_hash(folder: Path) -> str:
     """A hash of the folder's model files: small ones whole, weights by size and samples spread over each file, so that
     a model trained anew in the same place is another one."""
     digest = hashlib.sha256()
-    for path in sorted(
-        p for p in folder.iterdir() if p.suffix in (".json", ".safetensors", ".bin", ".jinja", ".model")
-    ):
+    for path in sorted(p for p in folder.iterdir() if p.suffix in _SUFFIXES):
         size = path.stat().st_size
         digest.update(f"{path.name}\0{size}\0".encode())
         with path.open("rb") as file:

@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -69,8 +69,10 @@ def evaluate(
     """
     _refuse_several_processes()
     facts = inspect_model(settings)
-    benchmarks = load_benchmarks(settings, facts.processor or facts.tokenizer)
-    notes = check_lengths(benchmarks, facts, settings.sampling.max_new_tokens)
+    benchmarks, settled = load_benchmarks(settings, facts.processor or facts.tokenizer, facts.prompt)
+    settings = replace(settings, prompt=settled.prompt)
+    notes = [f"prompts: template {settled.text}", *filter(None, [settled.warning])]
+    notes += check_lengths(benchmarks, facts, settings.sampling.max_new_tokens)
     record = {"identity": _identity(settings, benchmarks, facts), "versions": library_versions()}
     check_folder(folder, record)
     display.note(f"{'continuing' if (folder / 'config.json').exists() else 'writing'} in {folder}")

@@ -39,6 +39,14 @@ def conversation_text(prompt: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(content_text(message) for message in prompt)
 
 
+def asked_text(prompt: Any) -> str:
+    """What a prompt asks: a text itself, of a conversation what the user says. A system message, the same in every row
+    of a data set, is left out."""
+    if isinstance(prompt, str):
+        return prompt
+    return conversation_text([message for message in prompt if message.get("role") == "user"] or prompt)
+
+
 def as_completion(text: str, prompt: Any) -> Any:
     """A completion in the form in which TRL hands it to reward functions: text after a text, and a list of one message
     after a conversation."""

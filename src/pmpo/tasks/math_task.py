@@ -8,9 +8,10 @@ A problem's prompt is its text alone; the template says how to answer (`qwen_mat
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from pmpo.tasks.conversations import is_conversation
 from pmpo.tasks.errors import InputError
 from pmpo.tasks.golds import (
     GoldReader,
@@ -23,9 +24,10 @@ from pmpo.tasks.golds import (
 )
 from pmpo.tasks.graders.rules import MATH_RULES
 from pmpo.tasks.home import Home, Table, open_home
+from pmpo.tasks.layouts import with_ground_truth
 from pmpo.tasks.task import GradedTask, Problem, Split
 
-PROBLEM_COLUMNS = ("problem", "question", "Problem", "Question")
+PROBLEM_COLUMNS = ("problem", "question", "Problem", "Question", "prompt")
 ANSWER_COLUMNS = ("answer", "final_answer", "Answer")
 _SOLUTION_COLUMNS = ("solution", "Solution")
 _ID_COLUMNS = ("unique_id", "id", "ID")
@@ -63,6 +65,7 @@ class MathTask(GradedTask):
             can be made out, or (with `levels`) a level.
         """
         table = open_home(self.homes, location, split, self.name)
+        table = replace(table, rows=with_ground_truth(table.rows))
         columns = self._columns(table)
         ids = _ids(table)
         problems = []
@@ -102,10 +105,10 @@ class MathTask(GradedTask):
         except UnreadableGoldError as error:
             raise InputError(f"Row {number} of {table.name}: {error}.") from error
         extra: Mapping[str, Any] = {}
-        if self.finish is not None:
-            text, gold, extra = self.finish(row, str(text), gold)
+        if self.finish is not None and isinstance(text, str):
+            text, gold, extra = self.finish(row, text, gold)
         return Problem(
-            prompt=str(text),
+            prompt=tuple(text) if is_conversation(text) else str(text),
             answer=gold,
             source=self.name,
             id=identity,

@@ -29,11 +29,12 @@ class ProblemSource:
             "owner/name".
         config: the hub data set's configuration ("main"), or None.
         split: the split to take from a hub data set or a saved `DatasetDict`; single files have none.
-        problem_column: the column with the problem: a text, or a conversation; or a field of one, "extra_info.question".
+        problem_column: the column with the problem, a text or a conversation; or a field of one,
+            "extra_info.question".
         answer_column: the column with the reference answer (text, number, or a list of accepted forms); or a field of
             one, "reward_model.ground_truth"; None when the reward function needs none.
 
-    "auto" stands for the column that `pmpo.tasks.layouts` recognises.
+    "auto" stands for what `pmpo.tasks.layouts` recognises.
     """
 
     location: str
@@ -126,19 +127,22 @@ def _read_json(path: Path) -> list[dict[str, Any]]:
 
 
 def table(rows: Sequence[dict[str, Any]]) -> "Dataset":
-    """Rows as a table; a column whose values share no type becomes text (JSON where the value is not text already)."""
-    import pyarrow
+    """Rows as a table; a column whose values share no type becomes text, see `of_one_type`."""
     from datasets import Dataset
 
-    columns: dict[str, list[Any]] = {}
-    for name in dict.fromkeys(key for row in rows for key in row if key is not None):
-        values = [row.get(name) for row in rows]
-        try:
-            pyarrow.array(values)
-        except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError, pyarrow.ArrowNotImplementedError):
-            values = _as_texts(values)
-        columns[name] = values
-    return Dataset.from_dict(columns)
+    names = dict.fromkeys(key for row in rows for key in row if key is not None)
+    return Dataset.from_dict({name: of_one_type([row.get(name) for row in rows]) for name in names})
+
+
+def of_one_type(values: list[Any]) -> list[Any]:
+    """The values of a column, as text where they share no type (JSON where a value is not text already)."""
+    import pyarrow
+
+    try:
+        pyarrow.array(values)
+    except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError, pyarrow.ArrowNotImplementedError):
+        return _as_texts(values)
+    return values
 
 
 def _as_texts(values: list[Any]) -> list[Any]:

@@ -77,7 +77,7 @@ def settle(
 
     if given.template != AUTO:
         return Settled(given, "", _difference(given, stored))
-    if prompts and is_conversation(prompts[0]):
+    if any(is_conversation(prompt) for prompt in prompts):
         return Settled(replace(given, template="chat"), "the prompts are conversations")
     if stored is not None:
         changed = {f.name: value for f in fields(given)[1:] if (value := getattr(given, f.name))}
@@ -88,7 +88,7 @@ def settle(
 
 def _by_tokenizer(tokenizer: Any, prompts: Sequence[Any]) -> tuple[str, str]:
     if tokenizer is None:
-        return "plain", "the model's tokenizer is not known"
+        return "plain", "the model's tokenizer is not known; --tokenizer names it"
     if not getattr(tokenizer, "chat_template", None):
         return "plain", "the tokenizer has no chat template"
     mark = _mark_in(tokenizer, prompts)
@@ -113,7 +113,9 @@ def _difference(given: PromptSettings, stored: PromptSettings | None) -> str | N
         for f in fields(given)
         if getattr(given, f.name) != getattr(stored, f.name)
     ]
-    return f"The model was trained with {', '.join(parts)} ({PROMPT_FILE}); drop prompt_template to ask it as in training."
+    return (
+        f"The model was trained with {', '.join(parts)} ({PROMPT_FILE}); drop prompt_template to ask it as in training."
+    )
 
 
 def write_prompt(folder: Path, prompt: PromptSettings) -> None:

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from pmpo.tasks.conversations import asked_text
 from pmpo.tasks.graders.verdict import Grade
 from pmpo.tasks.pictures import Picture, without_marks
 
-Messages = tuple[Mapping[str, str], ...]
+Messages = tuple[Mapping[str, Any], ...]
 """A conversation, ({"role": "user", "content": "…"}, …)."""
 
 Split = Literal["train", "test"]
@@ -44,12 +45,11 @@ class Problem:
 
     @property
     def text(self) -> str:
-        """The bare problem, without what every problem of its task is told; a conversation's contents, joined."""
+        """The bare problem, without what every problem of its task is told; of a conversation what the user says."""
         if "text" in self.extra:
             return str(self.extra["text"])
-        if isinstance(self.prompt, str):
-            return without_marks(self.prompt) if self.pictures else self.prompt
-        return "\n".join(message["content"] for message in self.prompt)
+        text = asked_text(self.prompt)
+        return without_marks(text) if self.pictures else text
 
 
 class Task(Protocol):

@@ -99,8 +99,9 @@ class VerlReward:
     def _score(self, result: Any) -> Any:
         if isinstance(result, Mapping):
             if "score" not in result:
+                keys = ", ".join(map(str, result)) or "nothing"
                 raise InputError(
-                    f"The reward function {self.__name__} returned a dict with {', '.join(map(str, result)) or 'nothing'}; "
+                    f"The reward function {self.__name__} returned a dict with {keys}; "
                     "verl reads the reward under the key 'score'."
                 )
             return result["score"]

@@ -97,7 +97,7 @@ def _read_config(path: Path | None) -> dict[str, Any]:
 
 
 _OWN = ("task", "dataset", "eval_dataset", "problem_column", "answer_column", "model_name_or_path", "init_from_scratch")
-"""What the demonstration has of its own: whoever names one of these, or dataset_split and the like, means another run."""
+"""What the demonstration has of its own: whoever names one of these, or dataset_split and the like, means another."""
 
 
 def _names_own_data_or_model(arguments: list[str]) -> bool:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pmpo.integrations.trl.preflight import check_fit
 from pmpo.tasks.conversations import conversation_text, is_conversation
 from pmpo.tasks.errors import InputError
-from pmpo.tasks.layouts import load_with_layout
 from pmpo.tasks.picture_columns import picture_column, with_pictures
+from pmpo.tasks.problem_table import load_with_layout
 from pmpo.tasks.problems import HubUnreachableError, ProblemSource, table
 from pmpo.tasks.prompting import PromptSettings
 from pmpo.tasks.registry import get_task
@@ -94,7 +94,8 @@ def _made(task: Task, run: RunArguments) -> Problems:
     """Problems that the task makes itself; its two splits share none."""
     if run.eval_dataset is not None:
         raise InputError(
-            f"The task {run.task} makes its held-out problems itself, and eval_dataset is {run.eval_dataset!r}; drop it."
+            f"The task {run.task} makes its held-out problems itself, and eval_dataset is {run.eval_dataset!r}; drop "
+            "it."
         )
     train = task.load(None, split="train", limit=run.task_size, seed=run.split_seed)
     held_out = task.load(None, split="test", limit=run.eval_size, seed=run.split_seed) if run.eval_size else []
@@ -203,7 +204,8 @@ def render(
                 chat_template_kwargs=prompt.chat_template_kwargs,
             )
         )
-    return dataset.remove_columns("prompt").add_column("prompt", prompts)
+    # Added before the old one goes: a table without any column forgets how many rows it has.
+    return dataset.add_column("rendered", prompts).remove_columns("prompt").rename_column("rendered", "prompt")
 
 
 def check_lengths(

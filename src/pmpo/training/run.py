@@ -17,8 +17,8 @@ from pmpo.tasks.checked_reward import CheckedReward, try_reward
 from pmpo.tasks.errors import InputError
 from pmpo.tasks.graded_reward import GradedReward
 from pmpo.tasks.preflight import preflight
-from pmpo.tasks.rewards import GradingSettings, load_reward
 from pmpo.tasks.prompting import PromptSettings
+from pmpo.tasks.rewards import GradingSettings, load_reward
 from pmpo.training import data, model, prompts, run_folder, summary
 from pmpo.training.arguments import Settings
 from pmpo.training.batch_arithmetic import check_alignment, check_processes
@@ -116,17 +116,22 @@ def _check_golds(rewards: list[CheckedReward], problems: data.Problems, max_unre
     for reward in rewards:
         graded = reward.function
         if isinstance(graded, GradedReward):
-            datasets = [d for d in (problems.train, problems.held_out) if d is not None]
-            for dataset in datasets:
-                if graded.column not in dataset.column_names:
-                    raise InputError(
-                        f"The reward {reward.name} compares with answers, and no column of them was recognised; the "
-                        f"columns are {', '.join(dataset.column_names)}. Name it with --answer_column, or a field of one "
-                        "as reward_model.ground_truth."
-                    )
-            golds = [gold for dataset in datasets for gold in dataset[graded.column]]
             grader = graded.grader
+            golds = _golds(reward.name, graded.column, problems)
             preflight(grader.kind, golds, grader.options, max_unreadable_share=max_unreadable)
+
+
+def _golds(reward: str, column: str, problems: data.Problems) -> list[Any]:
+    golds: list[Any] = []
+    for dataset in filter(None, (problems.train, problems.held_out)):
+        if column not in dataset.column_names:
+            raise InputError(
+                f"The reward {reward} compares with answers, and no column of them was recognised; the columns are "
+                f"{', '.join(dataset.column_names)}. Name it with --answer_column, or a field of one as "
+                "reward_model.ground_truth."
+            )
+        golds += dataset[column]
+    return golds
 
 
 def _claim_folder(settings: Settings, prepared: _Prepared) -> None:
