@@ -3,7 +3,7 @@
 Importing this package loads torch and nothing else; trainers live in `pmpo.integrations`.
 """
 
-from pmpo.objective.advantages import group_advantages
+from pmpo.objective.advantages import equal_groups, group_advantages
 from pmpo.objective.batch import BatchContext
 from pmpo.objective.exponents import (
     ClipAwareESS,
@@ -51,6 +51,7 @@ __all__ = [
     "SequenceRatioClip",
     "TrustRegion",
     "__version__",
+    "equal_groups",
     "group_advantages",
     "normalized_ess",
     "objective",

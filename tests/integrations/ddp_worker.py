@@ -25,7 +25,7 @@ def main() -> None:
     gradient = torch.cat([p.grad.flatten() for p in one.model.parameters() if p.grad is not None])
     dist.all_reduce(gradient)
     if rank == 0:
-        metrics = {k: v[-1] for k, v in one._metrics["train"].items()}
+        metrics = {"entropy": one._metrics["train"]["entropy"][-1], **one._windows["train"].metrics()}
         result = {"gradient": (gradient / world).tolist(), "metrics": metrics, "world": world}
         Path(sys.argv[2]).write_text(json.dumps(result))
     dist.barrier()

@@ -78,7 +78,9 @@ def load_benchmarks(
     if BACKENDS[settings.backend.name].chat and settings.prompt.template == AUTO:
         settled = Settled(replace(settings.prompt, template="chat"), "the server applies the model's own")
     elif any(task.has_pictures for task in tasks.values()):  # another template was refused before
-        settled = Settled(replace(settings.prompt, template="chat"), "the problems have pictures")
+        own = settings.prompt.template == AUTO and stored is not None and stored.template == "chat"
+        given = settings.prompt if own else replace(settings.prompt, template="chat")
+        settled = settle(given, stored, tokenizer)
     else:
         settled = settle(settings.prompt, stored, tokenizer, asked)
     loaded = []

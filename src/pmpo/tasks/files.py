@@ -49,12 +49,15 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def plain(value: Any) -> Any:
-    """The value in types that JSON has: NaN and infinities as None, tuples as lists, other things as text."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
+def plain(value: Any, *, finite: bool = True) -> Any:
+    """The value in types that JSON has: tuples as lists, scalars and arrays of numpy and torch as numbers and lists,
+    other things as text; NaN and infinities, which only Python's JSON has, as None unless `finite` is off."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, float):
+        return None if finite and not math.isfinite(value) else value
     if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {str(k): plain(v, finite=finite) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
+        return [plain(v, finite=finite) for v in value]
+    return value if value is None or isinstance(value, str | int) else str(value)

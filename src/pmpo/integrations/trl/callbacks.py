@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import time
 import warnings
@@ -15,6 +14,7 @@ import torch
 from transformers import TrainerCallback
 
 from pmpo.integrations.trl.nonfinite import drop_lines_after
+from pmpo.tasks.files import plain
 
 if TYPE_CHECKING:
     from pmpo.integrations.trl.trainer import PMPOTrainer
@@ -50,8 +50,7 @@ class MetricsLog(TrainerCallback):
         """One line per event, written and flushed at once; NaN becomes null."""
         if not state.is_world_process_zero or logs is None:
             return
-        row = {"step": state.global_step, "time": round(time.time(), 3)}
-        row.update({key: _plain(value) for key, value in logs.items()})
+        row = {"step": state.global_step, "time": round(time.time(), 3), **plain(logs)}
         histogram, values = self.trainer.take_histogram()
         if histogram is not None:
             row["exponent/histogram"] = histogram
@@ -109,9 +108,3 @@ class NonFiniteGuard(TrainerCallback):
             raise trainer.nonfinite_error("gradient", trainer._offender)
         kwargs["optimizer"].zero_grad(set_to_none=True)
         trainer.count_skipped_step("loss" if skip else "gradient")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -6,16 +6,13 @@ settings are therefore in every checkpoint's manifest and are compared when it i
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from datasets import Dataset
-
 from pmpo.tasks.errors import InputError, nearest
-from pmpo.tasks.picture_columns import picture_column, undecoded
+from pmpo.tasks.fingerprint import data_fingerprint
 
 if TYPE_CHECKING:
     from pmpo.integrations.trl.trainer import PMPOTrainer
@@ -59,18 +56,6 @@ def _model(model: Any) -> dict[str, Any]:
         **{name: config[name] for name in names if name in config},
         "trainable": sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
     }
-
-
-def data_fingerprint(dataset: Any) -> str | None:
-    """A hash of all rows, the same for the same rows; None for a stream, whose rows are not known beforehand."""
-    if dataset is None or not hasattr(dataset, "__len__"):
-        return None
-    digest = hashlib.sha256(str(len(dataset)).encode())
-    if isinstance(dataset, Dataset) and (column := picture_column(dataset)) is not None:
-        dataset = undecoded(dataset, column, "the data")  # a decoded picture's text is its address
-    for row in dataset:
-        digest.update(json.dumps(row, sort_keys=True, default=str).encode())
-    return digest.hexdigest()[:16]
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

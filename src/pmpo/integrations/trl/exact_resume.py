@@ -71,7 +71,7 @@ def save_generation(trainer: PMPOTrainer, folder: str | Path) -> None:
         "buffer": trainer._buffered_inputs,
         "log": {
             "metrics": {name: list(values) for name, values in trainer._metrics["train"].items()},
-            "exponents": list(trainer._exponents["train"]),
+            "window": trainer._windows["train"].state(),
             "loss": trainer._tr_loss,
             "since": trainer._globalstep_last_logged,
         },
@@ -131,7 +131,7 @@ def take_up(trainer: PMPOTrainer, resumed: Resumed, position: int, epoch_length:
     if resumed.lost is None:
         log = resumed.log
         trainer._metrics["train"].update(log["metrics"])
-        trainer._exponents["train"] = log["exponents"]
+        trainer._windows["train"].load(log["window"])
         trainer._tr_loss, trainer._globalstep_last_logged = log["loss"], log["since"]
         trainer._total_loss_scalar = -log["loss"].item()  # the summary's loss is that of this process alone
         return

@@ -1,8 +1,9 @@
-"""Per-completion diagnostics reduced to the numbers of a training log."""
+"""Per-completion diagnostics gathered to the numbers of a training log; what each one means: docs/metrics.md."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -19,7 +20,6 @@ _COLUMNS = (
     "max_log_ratio",
     "min_log_ratio",
     "kl",
-    "kl_ref",
     "active",
 )
 _NAMES = {
@@ -45,35 +45,67 @@ def stack(diagnostics: Diagnostics) -> Tensor:
     return torch.stack([getattr(diagnostics, name).float() for name in _COLUMNS], dim=1)
 
 
-def reduce(stacked: Tensor, with_reference: bool) -> dict[str, float]:
-    """Metrics of a gathered [B, K] stack over active completions (A ≠ 0, at least one token); NaN if there are none.
+class Window:
+    """What has been gathered since the last log event, over optimiser steps, micro-batches and ranks.
 
-    `kl` (to the reference model) is over all completions, since the penalty is.
+    Sums and counts, so that a mean is that of the window's completions however they lie in micro-batches.
+
+    Attributes:
+        exponents: p of every active completion.
     """
-    table = dict(zip(_COLUMNS, stacked.unbind(dim=1), strict=True))
-    active = table["active"] > 0
-    metrics = {"active_completions": active.float().mean()}
-    for name, (column, how) in _NAMES.items():
-        values = table[column][active]
-        metrics[name] = getattr(values, how)() if values.numel() else torch.tensor(torch.nan, device=stacked.device)
-    if with_reference:
-        metrics["kl"] = table["kl_ref"].mean()
-    numbers = torch.stack([value.to(stacked.device) for value in metrics.values()]).tolist()
-    return dict(zip(metrics, numbers, strict=True))
 
+    def __init__(self) -> None:
+        columns = len(_COLUMNS) - 1
+        self._rows = self._active = 0
+        self._counts, self._sums = (torch.zeros(columns, dtype=torch.float64) for _ in range(2))
+        self._lowest = torch.full((columns,), torch.inf, dtype=torch.float64)
+        self._highest = -self._lowest
+        self._loss = self._loss_weight = 0.0
+        self.exponents: list[float] = []
 
-def active_exponents(stacked: Tensor) -> list[float]:
-    """Exponents of the active completions."""
-    values: list[float] = stacked[stacked[:, _COLUMNS.index("active")] > 0, _COLUMNS.index("exponent")].tolist()
-    return values
+    def add(self, stacked: Tensor) -> None:
+        """The completions of one micro-batch, a `stack` of all ranks; numbers that are not finite take no part."""
+        table = stacked.double().cpu()
+        active = table[table[:, -1] > 0, :-1]
+        self._rows += len(table)
+        self._active += len(active)
+        if not len(active):
+            return
+        finite = active.isfinite()
+        self._counts += finite.sum(dim=0)
+        self._sums += active.masked_fill(~finite, 0.0).sum(dim=0)
+        self._lowest = torch.minimum(self._lowest, active.masked_fill(~finite, torch.inf).amin(dim=0))
+        self._highest = torch.maximum(self._highest, active.masked_fill(~finite, -torch.inf).amax(dim=0))
+        exponents = active[:, 0]
+        self.exponents.extend(exponents[exponents.isfinite()].tolist())
 
+    def add_loss(self, total: float, weight: float) -> None:
+        """Part of a loss, and the share of an optimiser step (in evaluation: the completions) that it stands for."""
+        if math.isfinite(total):
+            self._loss += total
+            self._loss_weight += weight
 
-def keep_extremes(metrics: defaultdict[str, list[float]]) -> None:
-    """Over a logging window our minima and maxima stay extremes; TRL would average them."""
-    for name, (_, how) in _NAMES.items():
-        present = [value for value in metrics.get(name, []) if value == value]
-        if how in ("min", "max") and present:
-            metrics[name] = [min(present) if how == "min" else max(present)]
+    def metrics(self) -> dict[str, float]:
+        """The numbers to log; NaN for a statistic of the active completions where there are none, {} of no batch."""
+        if not self._rows:
+            return {}
+        present = self._counts > 0
+        found = {
+            "mean": self._sums / self._counts,
+            "min": torch.where(present, self._lowest, torch.nan),
+            "max": torch.where(present, self._highest, torch.nan),
+        }
+        named = {name: found[how][_COLUMNS.index(column)].item() for name, (column, how) in _NAMES.items()}
+        loss = self._loss / self._loss_weight if self._loss_weight else torch.nan
+        return {"policy_loss": loss, "active_completions": self._active / self._rows, **named}
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps of the window under way: numbers, tensors and lists."""
+        return dict(vars(self))
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take up a `state`."""
+        vars(self).update({name: value.cpu() if isinstance(value, Tensor) else value for name, value in state.items()})
 
 
 def histogram(values: list[float]) -> dict[str, Any] | None:

@@ -116,6 +116,8 @@ def _datasets(trainer: PMPOTrainer) -> Iterator[tuple[str, Dataset | IterableDat
 def _check_prompts(trainer: PMPOTrainer, name: str, dataset: Dataset, context: int | None) -> None:
     multimodal = trainer._is_vlm or "image" in dataset.column_names or "images" in dataset.column_names
     completion = trainer.args.max_completion_length or 1
+    if dataset.format["type"] != "custom":  # a transform may make the prompts from other columns
+        dataset = dataset.select_columns("prompt")  # pictures beside them are not decoded
     for start in range(0, len(dataset), _AT_ONCE):
         prompts = dataset[start : start + _AT_ONCE]["prompt"]
         for row, prompt in enumerate(prompts, start):

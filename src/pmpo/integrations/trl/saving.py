@@ -18,6 +18,7 @@ from pmpo.integrations.trl.exact_resume import EpochSampler, Resumed, load_gener
 from pmpo.integrations.trl.nonfinite import NonFiniteLossError, weights_are_finite
 from pmpo.tasks.disk import full_disk
 from pmpo.tasks.errors import InputError
+from pmpo.tasks.files import plain
 from pmpo.tasks.versions import library_versions
 
 FORMAT = 1
@@ -70,6 +71,9 @@ class WholeCheckpoints(GRPOTrainer):
                 "the newest checkpoint with a lower learning_rate."
             )
         self._name_best(run)
+        # What callbacks have put there may be nothing that JSON has, and trainer_state.json could not be written.
+        self.state.log_history = plain(self.state.log_history, finite=False)
+        self.state.best_metric = plain(self.state.best_metric, finite=False)
         if self.accelerator.is_main_process:
             checkpoints.clear_staging(run)
         self.accelerator.wait_for_everyone()

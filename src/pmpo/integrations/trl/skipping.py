@@ -36,7 +36,8 @@ class SkipsNonFinite(GRPOTrainer):
         self._offender = self._name_completion(rows, inputs)
         if self.args.on_nonfinite == "raise":
             raise self.nonfinite_error("loss", self._offender)
-        self._metrics[mode]["nonfinite/micro_batches"].append(1.0)
+        counted = self._metrics[mode]["nonfinite/micro_batches"]
+        counted[:] = [sum(counted) + 1.0]  # of the logging window; TRL would average ones
         self.skip_step = mode == "train"
         trainable = [p for p in self.model.parameters() if p.requires_grad]
         return torch.stack([(p * 0.0).float().sum() for p in trainable]).sum()

@@ -9,33 +9,34 @@ from __future__ import annotations
 
 import textwrap
 import warnings
-from collections import defaultdict
 from typing import Any
 
 import torch
 from torch import Tensor
 from trl.trainer.utils import get_config_model_id, is_async_callable
 
-from pmpo.integrations.trl import metrics as reduction
+from pmpo.integrations.trl.advantages import Advantages
 from pmpo.integrations.trl.batch_facts import one_update_warning, range_warning, reward_facts
 from pmpo.integrations.trl.callbacks import MetricsLog, NonFiniteGuard
 from pmpo.integrations.trl.config import PMPOConfig
 from pmpo.integrations.trl.float32 import float32_heads
+from pmpo.integrations.trl.measuring import Measures
 from pmpo.integrations.trl.picture_rows import TakesMixedRows
 from pmpo.integrations.trl.preflight import check_progress, preflight
 from pmpo.integrations.trl.renamed_weights import TakesUpRenamedWeights
 from pmpo.integrations.trl.saving import WholeCheckpoints
 from pmpo.integrations.trl.skipping import SkipsNonFinite
-from pmpo.objective.advantages import group_advantages
 from pmpo.objective.batch import BatchContext
-from pmpo.objective.policy_loss import PolicyLoss, policy_loss
+from pmpo.objective.policy_loss import policy_loss
 from pmpo.objective.presets import Objective
 from pmpo.tasks.checked_reward import CheckedReward
 from pmpo.tasks.graded_reward import GradedReward
 from pmpo.tasks.tolerant_reward import TolerantCoroutine, TolerantReward
 
 
-class PMPOTrainer(SkipsNonFinite, WholeCheckpoints, TakesUpRenamedWeights, TakesMixedRows):
+class PMPOTrainer(
+    Advantages, Measures, SkipsNonFinite, WholeCheckpoints, TakesUpRenamedWeights, TakesMixedRows
+):
     """Trains a causal language model with any objective of the family.
 
     Args:
@@ -84,8 +85,6 @@ class PMPOTrainer(SkipsNonFinite, WholeCheckpoints, TakesUpRenamedWeights, Takes
         # What TRL's loss still reads while its policy term is switched off.
         self.loss_type, self.importance_sampling_level = "grpo", "token"
         self.epsilon_low = self.epsilon_high = 0.2
-        self._exponents: dict[str, list[float]] = defaultdict(list)
-        self._histogram: tuple[dict[str, Any] | None, list[float]] = (None, [])
         self._slice_tokens: Tensor | None = None
         self._warned_of_range = False
         self.reward_funcs = [self._tolerant(function) for function in self.reward_funcs]
@@ -134,6 +133,7 @@ class PMPOTrainer(SkipsNonFinite, WholeCheckpoints, TakesUpRenamedWeights, Takes
             self._tell_of_infinite(infinite)
         weighted = rewards_per_func * self.reward_weights.to(rewards_per_func.device)
         missing = rewards_per_func.isnan().all(dim=1)
+        self._rewards_per_function = rewards_per_func
         self._rewards = weighted.nansum(dim=1).masked_fill(missing, torch.nan)  # of all ranks
         return rewards_per_func
 
@@ -141,7 +141,8 @@ class PMPOTrainer(SkipsNonFinite, WholeCheckpoints, TakesUpRenamedWeights, Takes
         counts = infinite.sum(dim=0).tolist()
         named = [f"{name} ({count})" for name, count in zip(self.reward_func_names, counts, strict=True) if count]
         mode = "train" if self.model.training else "eval"
-        self._metrics[mode]["rewards/infinite"].append(float(sum(counts)))
+        counted = self._metrics[mode]["rewards/infinite"]
+        counted[:] = [sum(counted) + sum(counts)]  # of the logging window
         warnings.warn(f"Infinite rewards, taken as no reward: {', '.join(named)}.", stacklevel=2)
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -152,21 +153,9 @@ class PMPOTrainer(SkipsNonFinite, WholeCheckpoints, TakesUpRenamedWeights, Takes
         if warning is not None:
             self._warned_of_range = True
             warnings.warn(warning, stacklevel=2)
-        if self.policy_objective.advantage == "rloo":
-            self._use_rloo(output)
+        self._mend_advantages(output)
         self._slice_tokens = None
         return output
-
-    def _use_rloo(self, output: dict[str, Any]) -> None:
-        group = self.num_generations if self.model.training else self.num_generations_eval
-        advantages = group_advantages(self._rewards, group, "rloo").to(output["advantages"].dtype)
-        local = len(output["advantages"])
-        start = self.accelerator.process_index * local
-        output["advantages"] = advantages[start : start + local]
-        logged = self._logs["advantages"]  # the completions table shows what the loss uses
-        for _ in range(min(len(advantages), len(logged))):
-            logged.pop()
-        logged.extend(advantages.tolist())
 
     # ---- the loss ----------------------------------------------------------------------------------------------
 
@@ -198,7 +187,7 @@ class PMPOTrainer(SkipsNonFinite, WholeCheckpoints, TakesUpRenamedWeights, Takes
             loss_weights=self._loss_weights(log_probs_BT, old_BT, mask_BT, inputs),
             ref_log_probs=inputs.get("ref_per_token_logps"),
         )
-        self._log_diagnostics(result, mode)
+        self._measure(result, mask_BT)
         # Ranks sum in the mathematics, but DDP averages gradients.
         loss = result.loss * (self.accelerator.num_processes if mode == "train" else 1) + shared_terms
         return self.guard(loss, result, inputs, log_probs_BT)
@@ -211,12 +200,10 @@ class PMPOTrainer(SkipsNonFinite, WholeCheckpoints, TakesUpRenamedWeights, Takes
         if "importance_sampling_ratio" in inputs:
             neutral["importance_sampling_ratio"] = torch.ones_like(inputs["importance_sampling_ratio"])
         try:
-            terms: Tensor = super()._compute_loss(model, neutral)
+            with self._without_metrics_of_the_policy():
+                terms: Tensor = super()._compute_loss(model, neutral)
         finally:
             self.beta = beta
-        recorded = self._metrics["train" if self.model.training else "eval"]
-        for name in [key for key in recorded if key.startswith("clip_ratio/") or key == "policy_loss"]:
-            del recorded[name]  # they describe the term that was switched off
         return terms
 
     def _loss_weights(self, log_probs_BT: Tensor, old_BT: Tensor, mask_BT: Tensor, inputs: Any) -> Tensor | None:
@@ -261,29 +248,3 @@ class PMPOTrainer(SkipsNonFinite, WholeCheckpoints, TakesUpRenamedWeights, Takes
         first = self._step // accumulation * accumulation
         slices = [step % self.args.steps_per_generation for step in range(first, first + accumulation)]
         return self._slice_tokens[slices].sum()
-
-    # ---- metrics -----------------------------------------------------------------------------------------------
-
-    def _log_diagnostics(self, result: PolicyLoss, mode: str) -> None:
-        gathered = self.accelerator.gather(reduction.stack(result.diagnostics))
-        for name, value in reduction.reduce(gathered, with_reference=self.beta != 0.0).items():
-            self._metrics[mode][name].append(value)
-        whole_step = (
-            self.current_gradient_accumulation_steps if mode == "train" else 1.0 / self.accelerator.num_processes
-        )
-        step_loss = self.accelerator.reduce(result.loss.detach() * whole_step, reduction="sum")
-        self._metrics[mode]["policy_loss"].append(step_loss.item())
-        self._exponents[mode].extend(reduction.active_exponents(gathered))
-
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """As TRL's; minima and maxima of ours stay extremes of the logging window, and the histogram is made."""
-        mode = "train" if self.model.training else "eval"
-        reduction.keep_extremes(self._metrics[mode])
-        values = self._exponents.pop(mode, [])
-        self._histogram = (reduction.histogram(values), values)
-        super().log(logs, start_time)
-
-    def take_histogram(self) -> tuple[dict[str, Any] | None, list[float]]:
-        """The exponents' histogram of the log event under way, once."""
-        taken, self._histogram = self._histogram, (None, [])
-        return taken

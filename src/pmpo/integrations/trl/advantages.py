@@ -1,0 +1,78 @@
+"""The part of `PMPOTrainer` that mends TRL's advantages: leave-one-out, and exactly 0 for a group of equal rewards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from trl import GRPOTrainer
+
+from pmpo.objective.advantages import equal_groups, group_advantages
+from pmpo.objective.presets import Objective
+
+
+def silent_groups(rewards_BK: Tensor, weights_K: Tensor, group_size: int, aggregation: str) -> Tensor:
+    """Groups that teach nothing, because their rewards are equal up to the rounding of float32.
+
+    Args:
+        rewards_BK: of every reward function, completions of one prompt next to each other; NaN where one has none.
+        weights_K: of the reward functions.
+        group_size: G; divides B.
+        aggregation: sum_then_normalize: the weighted sums are equal. normalize_then_sum (GDPO, arXiv 2601.05242):
+            every function that has a weight is. Each one's normalised rewards sum to 0 over a group, so the mean
+            that TRL then takes off over the batch is 0 as well, and such a group's advantage is 0 by definition.
+    Returns: bool [P], one entry a group; a group without any reward is silent.
+    """
+    if aggregation == "normalize_then_sum":
+        columns = [column for column, weight in zip(rewards_BK.unbind(dim=1), weights_K, strict=True) if weight != 0]
+        equal = [equal_groups(column, group_size) for column in columns]
+        groups = len(rewards_BK) // group_size
+        return torch.stack(equal).all(dim=0) if equal else rewards_BK.new_ones(groups, dtype=torch.bool)
+    weighted_BK = rewards_BK * weights_K
+    sums_B = weighted_BK.nansum(dim=1).masked_fill(weighted_BK.isnan().all(dim=1), torch.nan)
+    return equal_groups(sums_B, group_size, magnitudes=weighted_BK.abs().nansum(dim=1))
+
+
+class Advantages(GRPOTrainer):
+    """TRL's trainer with the advantages of the objective.
+
+    float32 gives seven rewards of 0.1 an R − mean of 7e-9, TRL's δ of 1e-4 makes that an advantage of 7e-5, and Adam
+    rescales its gradient to full steps.
+    """
+
+    policy_objective: Objective
+    _rewards: Tensor  # of all ranks, summed
+    _rewards_per_function: Tensor  # of all ranks, [B, K]
+
+    def _mend_advantages(self, output: dict[str, Any]) -> None:
+        """Put the objective's advantages of this rank into `output`, and those of all ranks into the table."""
+        mode = "train" if self.model.training else "eval"
+        group = self.num_generations if mode == "train" else self.num_generations_eval
+        rewards_BK = self._rewards_per_function
+        weights_K = self.reward_weights.to(rewards_BK.device)
+        silent_P = silent_groups(rewards_BK, weights_K, group, self.multi_objective_aggregation)
+        silent_B = silent_P.repeat_interleave(group)
+        local = len(output["advantages"])
+        own = slice(self.accelerator.process_index * local, (self.accelerator.process_index + 1) * local)
+        logged = self._logs["advantages"]  # it keeps no more than a generation's, of which an evaluation may have more
+        values = list(logged)[-len(silent_B) :]
+        if self.policy_objective.advantage == "rloo":
+            leave_one_out_B = group_advantages(self._rewards, group, "rloo")
+            output["advantages"] = leave_one_out_B[own].to(output["advantages"].dtype)
+            values = leave_one_out_B.tolist()[-len(values) :]
+        output["advantages"] = output["advantages"].masked_fill(silent_B[own], 0.0)
+        for _ in values:
+            logged.pop()
+        silent = silent_B.tolist()[-len(values) :]
+        logged.extend(0.0 if quiet else value for value, quiet in zip(values, silent, strict=True))
+        self._metrics[mode]["frac_reward_zero_std"][-1] = self._zero_std_share(silent_P, group)
+
+    def _zero_std_share(self, silent_P: Tensor, group: int) -> float:
+        """TRL's metric without its rounding: TRL compares a standard deviation in float32 with 1e-8."""
+        if self.multi_objective_aggregation == "normalize_then_sum":
+            return float(silent_P.all())
+        if self.scale_rewards == "batch":
+            return float(equal_groups(self._rewards, len(self._rewards)).all())
+        scored_P = ~self._rewards.view(-1, group).isnan().all(dim=1)
+        return (silent_P & scored_P).float().mean().item()

@@ -1,0 +1,78 @@
+"""The part of `PMPOTrainer` that gathers what a log event says."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from trl import GRPOTrainer
+
+from pmpo.integrations.trl.metrics import Window, histogram, stack
+from pmpo.objective.policy_loss import PolicyLoss
+from pmpo.tasks.files import plain
+
+
+class Measures(GRPOTrainer):
+    """TRL's trainer with the objective's own metrics beside TRL's."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._windows: dict[str, Window] = defaultdict(Window)
+        self._histogram: tuple[dict[str, Any] | None, list[float]] = (None, [])
+
+    @property
+    def _mode(self) -> str:
+        return "train" if self.model.training else "eval"
+
+    @contextmanager
+    def _without_metrics_of_the_policy(self) -> Iterator[None]:
+        """Drops what TRL's loss records meanwhile of its policy term, which is switched off, and nothing older."""
+        recorded = self._metrics[self._mode]
+        before = {name: len(values) for name, values in recorded.items()}
+        yield
+        for name in [key for key in recorded if key.startswith("clip_ratio/") or key == "policy_loss"]:
+            del recorded[name][before.get(name, 0) :]
+            if not recorded[name]:
+                del recorded[name]
+
+    def _measure(self, result: PolicyLoss, mask_BT: Tensor) -> None:
+        """Gather a micro-batch's loss and diagnostics over all ranks into the window."""
+        mode, diagnostics = self._mode, result.diagnostics
+        window = self._windows[mode]
+        window.add(self.accelerator.gather(stack(diagnostics)))
+        tokens_B = mask_BT.sum(dim=1).to(result.loss.dtype)
+        if mode == "train":  # micro-batches and ranks sum to the loss of the step
+            factor, weight = 1.0, 1.0 / (self.current_gradient_accumulation_steps * self.accelerator.num_processes)
+        else:
+            factor = weight = float(len(tokens_B))
+        parts = [
+            result.loss.detach() * factor,
+            torch.full_like(result.loss, weight),
+            (tokens_B * diagnostics.kl_ref).sum(),
+            tokens_B.sum(),
+        ]
+        loss, weight, kl, tokens = self.accelerator.reduce(torch.stack(parts), reduction="sum").tolist()
+        window.add_loss(loss, weight)
+        if self.beta != 0.0:
+            self._metrics[mode]["kl"].append(kl / max(tokens, 1.0))  # TRL's name and TRL's mean: over tokens
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """As TRL's, with the window of ours, whose numbers are not averaged again, and with numpy's and torch's
+        numbers, of users' functions and callbacks, as Python's, which are all that trackers and JSON know."""
+        mode = self._mode
+        logs.update(plain(logs, finite=False))
+        for values in self._metrics[mode].values():
+            values[:] = plain(values, finite=False)
+        window = self._windows.pop(mode, Window())
+        self._metrics[mode].update({name: [value] for name, value in window.metrics().items()})
+        self._histogram = (histogram(window.exponents), window.exponents)
+        super().log(logs, start_time)
+
+    def take_histogram(self) -> tuple[dict[str, Any] | None, list[float]]:
+        """The exponents' histogram of the log event under way, once."""
+        taken, self._histogram = self._histogram, (None, [])
+        return taken
