@@ -90,13 +90,15 @@ def test_resumed_weights_are_equal_in_the_middle_of_a_round(make, tmp_path):
     """Qwen2.5-VL's weights are saved under the names that the hub has for them; transformers 5.23 takes none up."""
     how = {"steps_per_generation": 4, "max_steps": 5, "save_steps": 3}
     whole = vision_trainer(
-        make(), vision_dataset(16, lambda row: 1 + row % 2), output_dir=str(tmp_path / "a"), save_strategy="steps", **how
+        make(),
+        vision_dataset(16, lambda row: 1 + row % 2),
+        output_dir=str(tmp_path / "a"),
+        save_strategy="steps",
+        **how,
     )
     whole.train()
     shutil.copytree(tmp_path / "a" / "checkpoint-3", tmp_path / "b" / "checkpoint-3")
-    resumed = vision_trainer(
-        make(), vision_dataset(16, lambda row: 1 + row % 2), output_dir=str(tmp_path / "b"), **how
-    )
+    resumed = vision_trainer(make(), vision_dataset(16, lambda row: 1 + row % 2), output_dir=str(tmp_path / "b"), **how)
     start = parameters(resumed).clone()
     resumed.train(resume_from_checkpoint=True)
     assert torch.equal(parameters(resumed), parameters(whole)) and not torch.equal(parameters(resumed), start)

@@ -46,7 +46,14 @@ def test_both_splits_hold_pictures_of_one_dot(cells):
 
 @pytest.mark.parametrize(
     ("completion", "status"),
-    [("3", "correct"), (" 3 dots", "correct"), ("2", "wrong"), ("34", "unparsable"), ("0", "unparsable"), ("?", "no_answer")],
+    [
+        ("3", "correct"),
+        (" 3 dots", "correct"),
+        ("2", "wrong"),
+        ("34", "unparsable"),
+        ("0", "unparsable"),
+        ("?", "no_answer"),
+    ],
 )
 def test_grades(completion, status):
     assert grade(["3"], [completion], kind="count", options={"most": 4})[0].status == status

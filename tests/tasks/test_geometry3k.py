@@ -70,7 +70,7 @@ def test_refusals(tmp_path):
     with pytest.raises(InputError, match="has no column with the pictures; its columns are problem, answer"):
         get_task("geometry3k").load(str(tmp_path / "a.parquet"))
     rows(images=[[], *rows()["images"][1:]]).to_parquet(tmp_path / "b.parquet")
-    with pytest.raises(InputError, match="Row 1 of .* has no value in the column 'images'"):
+    with pytest.raises(InputError, match=r"Row 1 of .* has no value in the column 'images'"):
         get_task("geometry3k").load(str(tmp_path / "b.parquet"))
     Dataset.from_dict({"images": [[1]], "problem": ["a"], "answer": ["b"]}).to_parquet(tmp_path / "c.parquet")
     with pytest.raises(InputError, match=r"'images' of .* holds no pictures \(its type is"):

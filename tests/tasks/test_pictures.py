@@ -48,7 +48,13 @@ def test_another_number_of_marks_is_refused(problem, pictures):
 
 def test_a_picture_in_every_form_it_comes_in(tmp_path):
     (tmp_path / "a.png").write_bytes(png())
-    forms = [png(), tmp_path / "a.png", str(tmp_path / "a.png"), {"bytes": png(), "path": "x"}, {"path": str(tmp_path / "a.png")}]
+    forms = [
+        png(),
+        tmp_path / "a.png",
+        str(tmp_path / "a.png"),
+        {"bytes": png(), "path": "x"},
+        {"path": str(tmp_path / "a.png")},
+    ]
     pictures = [Picture.of(form) for form in (*forms, Image.open(tmp_path / "a.png"))]
     assert {picture.open().size for picture in pictures} == {(3, 2)}
     assert len({picture.identity for picture in pictures}) == 1

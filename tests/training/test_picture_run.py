@@ -9,12 +9,13 @@ from datasets import Dataset
 from safetensors.torch import load_file
 
 from pmpo.cli import main
-from tiny_vision import picture
 from tiny import tiny_model, tiny_tokenizer
+from tiny_vision import picture
 
-SCRATCH = """--init_from_scratch --scratch_hidden_size 16 --scratch_layers 1 --scratch_heads 2 --scratch_vocab_size 48
-    --num_generations 4 --per_device_train_batch_size 16 --steps_per_generation 4 --max_steps 6 --learning_rate 1e-2
-    --max_completion_length 2 --activation_checkpointing false --seed 1 --logging_steps 1 --progress off""".split()
+_NEW = "--init_from_scratch --scratch_hidden_size 16 --scratch_layers 1 --scratch_heads 2 --scratch_vocab_size 48"
+_SIZES = "--num_generations 4 --per_device_train_batch_size 16 --steps_per_generation 4 --max_completion_length 2"
+_REST = "--max_steps 6 --learning_rate 1e-2 --activation_checkpointing false --seed 1 --logging_steps 1 --progress off"
+SCRATCH = f"{_NEW} {_SIZES} {_REST}".split()
 DOTS = ["--task", "dots", "--task_size", "64", "--eval_size", "8", *SCRATCH]
 
 
@@ -83,11 +84,12 @@ def parquet(tmp_path):
     return tmp_path / "data.parquet"
 
 
-@pytest.mark.parametrize("task", [["--task", "geometry3k,instruct=false"], ["--reward", "math"]], ids=["task", "columns"])
-def test_a_file_with_pictures(task, parquet, tmp_path, capsys):
-    words = ["train", "--dataset", str(parquet), *task, *SCRATCH, "--eval_size", "4", "--output_dir", str(tmp_path / "r")]
-    words[words.index("off")] = "lines"
-    assert main([*words, "--max_steps", "1"]) == 0
+@pytest.mark.parametrize(
+    "data", ["--task geometry3k,instruct=false --dry_run", "--reward math"], ids=["task", "columns"]
+)
+def test_a_file_with_pictures(data, parquet, tmp_path, capsys):
+    words = f"train --dataset {parquet} {data} --eval_size 4 --output_dir {tmp_path}/r".split()
+    assert main([*words, *SCRATCH, "--max_steps", "1", "--progress", "lines"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "20 to train on, 4 held out" in printed and "the problems have pictures" in printed
 

@@ -103,7 +103,7 @@ def model_arguments(settings: BackendSettings, model: str, seed: int) -> dict[st
 
 
 def device() -> str:
-    """Where a model of this process goes: the accelerator, else the CPU. lm-eval's default is "cuda" wherever it runs."""
+    """Where a model of this process goes. lm-eval's default is "cuda" wherever it runs."""
     import torch
 
     found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None

@@ -49,7 +49,9 @@ class Benchmark:
     @property
     def data_hash(self) -> str:
         """Changes with any prompt, id, reference or picture."""
-        rows: list[list[Any]] = [[p.id, prompt, p.answer] for p, prompt in zip(self.problems, self.prompts, strict=True)]
+        rows: list[list[Any]] = [
+            [p.id, prompt, p.answer] for p, prompt in zip(self.problems, self.prompts, strict=True)
+        ]
         for row, problem in zip(rows, self.problems, strict=True):
             row.extend(picture.identity for picture in problem.pictures)
         return _hash(json.dumps(rows, ensure_ascii=True, sort_keys=True, default=str))

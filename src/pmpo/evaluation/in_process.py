@@ -79,15 +79,14 @@ class InProcessGenerator:
         lengths = [generated_length(row, end, sampling.max_new_tokens) for row in rows]
         return [Completion(text, *length) for text, length in zip(texts, lengths, strict=True)]
 
-
-    def _inputs(self, prompts: list[str | list[int]], pictures: Sequence[Sequence[Picture]], pad: int) -> dict[str, Any]:
+    def _inputs(
+        self, prompts: list[str | list[int]], pictures: Sequence[Sequence[Picture]], pad: int
+    ) -> dict[str, Any]:
         """What the model takes, padded on the left."""
         device = self.model.device
         if any(pictures):
             images = [[picture.open() for picture in own] for own in pictures]
-            made = self.processor(
-                text=prompts, images=images, padding=True, padding_side="left", return_tensors="pt"
-            )
+            made = self.processor(text=prompts, images=images, padding=True, padding_side="left", return_tensors="pt")
             return dict(made.to(device, self.model.dtype))  # whole numbers keep their type
         encoded = [
             self.tokenizer(prompt)["input_ids"] if isinstance(prompt, str) else list(prompt) for prompt in prompts

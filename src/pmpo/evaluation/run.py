@@ -45,9 +45,7 @@ MakeGenerator = Callable[[EvaluationSettings, ModelFacts], Generator]
 def load_generator(settings: EvaluationSettings, facts: ModelFacts) -> Generator:
     """The generator that the settings name; of a vision-language model where a benchmark has pictures."""
     if facts.processor is not None:
-        return VisionGenerator(
-            settings.backend, model=settings.model, processor=facts.processor, context=facts.context
-        )
+        return VisionGenerator(settings.backend, model=settings.model, processor=facts.processor, context=facts.context)
     return LmEvalGenerator(
         settings.backend,
         model=settings.model,

@@ -7,8 +7,8 @@ from typing import Any
 from pmpo.evaluation.backends import BACKENDS, BackendSettings
 from pmpo.evaluation.generation import Sampling
 from pmpo.tasks.errors import InputError, nearest
-from pmpo.tasks.registry import get_task
 from pmpo.tasks.prompting import AUTO, PromptSettings
+from pmpo.tasks.registry import get_task
 
 SUITES: Mapping[str, tuple[str, ...]] = {
     "math": ("aime24", "amc", "math500", "minerva_math", "olympiadbench"),

@@ -1,7 +1,7 @@
 r"""Geometry3K: high-school geometry with a diagram, from the layout that EasyR1 and verl train on.
 
-    get_task("geometry3k").load(split="test", limit=100)       # from the hub
-    get_task("geometry3k").load("data/geometry3k.parquet")     # columns images, problem, answer
+get_task("geometry3k").load(split="test", limit=100)       # from the hub
+get_task("geometry3k").load("data/geometry3k.parquet")     # columns images, problem, answer
 """
 
 from collections.abc import Mapping

@@ -45,9 +45,7 @@ def resolve(settings: Settings, texts: list[str], pictures: bool = False) -> Mod
         becomes an entry of `unchecked`; a path that does not exist is refused in a dry run too.
     """
     run, name = settings.run, settings.model.model_name_or_path
-    if run.processor_kwargs and (run.init_from_scratch or not pictures):
-        why = "the new model's are scratch_picture_size" if run.init_from_scratch else "the problems have no pictures"
-        raise InputError(f"processor_kwargs is {run.processor_kwargs!r}, but {why}; drop it.")
+    _check_processor_kwargs(settings, pictures)
     if run.init_from_scratch:
         if name is not None:
             raise InputError(f"Both init_from_scratch and model_name_or_path={name!r} are given; keep one of them.")
@@ -62,6 +60,21 @@ def resolve(settings: Settings, texts: list[str], pictures: bool = False) -> Mod
     from pmpo.training.base_model import make_tokenizer
 
     return ModelSource("built-in base model for sums", None, make_tokenizer(), 128)
+
+
+def _check_processor_kwargs(settings: Settings, pictures: bool) -> None:
+    run = settings.run
+    if not run.processor_kwargs:
+        return
+    why = None
+    if not pictures:
+        why = "the problems have no pictures"
+    elif run.init_from_scratch:
+        why = "the new model's are scratch_picture_size"
+    elif settings.training.use_vllm:
+        why = "vLLM reads the processor that is saved with the model; save it with these settings"
+    if why is not None:
+        raise InputError(f"processor_kwargs is {run.processor_kwargs!r}, but {why}; drop processor_kwargs.")
 
 
 def _from_scratch(settings: Settings, texts: list[str], pictures: bool) -> ModelSource:

@@ -95,7 +95,9 @@ class RunArguments:
     scratch_hidden_size: int = _option(128, "Width of the model made by init_from_scratch.")
     scratch_layers: int = _option(3, "Its layers.")
     scratch_heads: int = _option(4, "Its attention heads; must divide scratch_hidden_size.")
-    scratch_vocab_size: int = _option(2048, "Largest number of tokens of its tokenizer.")
+    scratch_vocab_size: int = _option(
+        2048, "Largest number of tokens of its tokenizer; below 260 for the characters of the data alone."
+    )
     scratch_context: int = _option(1024, "Its context, tokens.")
     scratch_picture_size: int = _option(
         28, "For problems with pictures it is a LLaVA, which sees them scaled to squares of so many pixels; times 7."

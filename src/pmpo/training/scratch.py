@@ -30,8 +30,8 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, marks: tuple[str, ...
     """Byte-level BPE trained on `texts`; digits are single tokens.
 
     Args:
-        vocab_size: largest number of tokens. With fewer than 260 (256 bytes and the special tokens) there are tokens for
-            the characters of `texts` alone, and others are left out of what is encoded.
+        vocab_size: largest number of tokens. With fewer than 260 (256 bytes and the special tokens) there are tokens
+            for the characters of `texts` alone, and others are left out of what is encoded.
         marks: more special tokens.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers

@@ -34,9 +34,7 @@ from pmpo.tasks.graded_reward import GradedReward
 from pmpo.tasks.tolerant_reward import TolerantCoroutine, TolerantReward
 
 
-class PMPOTrainer(
-    Advantages, Measures, SkipsNonFinite, WholeCheckpoints, TakesUpRenamedWeights, TakesMixedRows
-):
+class PMPOTrainer(Advantages, Measures, SkipsNonFinite, WholeCheckpoints, TakesUpRenamedWeights, TakesMixedRows):
     """Trains a causal language model with any objective of the family.
 
     Args:
