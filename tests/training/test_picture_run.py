@@ -7,10 +7,17 @@ import pyarrow.parquet
 import pytest
 from datasets import Dataset
 from safetensors.torch import load_file
+from transformers.utils import is_torchvision_available
 
 from pmpo.cli import main
+from pmpo.evaluation.vision import load_processor
+from pmpo.tasks.errors import InputError
+from pmpo.tasks.prompting import PromptSettings
+from pmpo.training.data import load
+from pmpo.training.picture_data import render_conversations
+from pmpo.training.run_arguments import RunArguments
 from tiny import tiny_model, tiny_tokenizer
-from tiny_vision import picture
+from tiny_vision import picture, qwen_vl
 
 _NEW = "--init_from_scratch --scratch_hidden_size 16 --scratch_layers 1 --scratch_heads 2 --scratch_vocab_size 48"
 _SIZES = "--num_generations 4 --per_device_train_batch_size 16 --steps_per_generation 4 --max_completion_length 2"
@@ -121,3 +128,36 @@ def test_settings_of_the_processor(done, capsys):
     assert main([*words, "--processor_kwargs", '{"do_center_crop": true}']) == 0
     assert main([*words, "--processor_kwargs", '{"max_pixel": 3}']) == 2
     assert "has no option 'max_pixel'" in capsys.readouterr().err
+
+
+def test_a_processor_that_needs_torchvision_says_so(tmp_path):
+    if is_torchvision_available():
+        pytest.skip("torchvision is there")
+    model, processor = qwen_vl()
+    model.save_pretrained(tmp_path)
+    processor.save_pretrained(tmp_path)
+    settings = json.loads((tmp_path / "processor_config.json").read_text())
+    (tmp_path / "processor_config.json").write_text(json.dumps({**settings, "processor_class": "Qwen2_5_VLProcessor"}))
+    with pytest.raises(InputError, match="needs torchvision .*: pip install torchvision"):
+        load_processor(str(tmp_path))
+
+
+def test_paths_in_a_json_file(tmp_path):
+    """Also of single pictures with gaps; nothing is decoded."""
+    for row in range(3):
+        picture(20 * row).save(tmp_path / f"{row}.png")
+    for column, value in (
+        ("images", lambda row: [f"{tmp_path}/{row}.png"]),
+        ("image", lambda row: f"{tmp_path}/{row}.png"),
+    ):
+        rows = [{column: value(row), "problem": "q", "answer": "1"} for row in range(3)]
+        if column == "image":
+            rows[1]["image"] = None
+        (tmp_path / "d.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        data = load(RunArguments(dataset=f"{tmp_path}/d.jsonl", eval_size=0)).train
+        made = render_conversations(data, PromptSettings("chat"), "d.jsonl")
+        parts = [[part["type"] for part in prompt[0]["content"]] for prompt in made["prompt"]]
+        with_one = ["image", "text"]
+        assert parts == [with_one, with_one if column == "images" else ["text"], with_one]
+        first = made[0][column]
+        assert (first[0] if column == "images" else first).size == (28, 28)

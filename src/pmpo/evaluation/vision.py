@@ -79,8 +79,8 @@ def load_processor(location: str, processor_kwargs: Mapping[str, Any] | None = N
     given = dict(processor_kwargs or {})
     try:
         processor = AutoProcessor.from_pretrained(location, **given, **options)
-    except (ImportError, AttributeError, ValueError) as error:
-        if is_torchvision_available():
+    except (ImportError, AttributeError, ValueError, OSError) as error:
+        if is_torchvision_available() or (isinstance(error, OSError) and "video processor" not in str(error)):
             raise
         reason = " ".join(str(error).split())[:200].rstrip(".")
         raise InputError(
