@@ -4,14 +4,17 @@ import json
 from pathlib import Path
 
 import pytest
+from datasets import Dataset
 
 from pmpo.cli import main
 from pmpo.training.arguments import parse
 from tiny import tiny_model, tiny_tokenizer
+from tiny_vision import picture
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
 SMALL = [path for path in RECIPES if path.stem.endswith("_scratch")]
-PAPERS = [path for path in RECIPES if path not in SMALL]
+VISION = [path for path in RECIPES if "-vl-" in path.stem]
+PAPERS = [path for path in RECIPES if path not in SMALL + VISION]
 
 
 def test_there_is_a_recipe_for_every_claim():
@@ -23,6 +26,7 @@ def test_there_is_a_recipe_for_every_claim():
         ),
         *(f"apmpo_{model}" for model in ("qwen2.5-math-1.5b", "qwen2.5-3b", "r1-distill-qwen-1.5b")),
     }
+    assert [path.stem for path in VISION] == ["apmpo_qwen2.5-vl-3b"]
 
 
 @pytest.fixture
@@ -62,6 +66,19 @@ def test_a_papers_recipe_has_the_papers_settings(path):
     assert args.beta == (0.001 if path.stem.startswith("apmpo") else 0.0)
     assert run.prompt_template == ("chat" if "r1-distill" in path.stem else "qwen_math")
     assert run.reward == ["math"]
+
+
+def test_the_geometry_recipe_has_the_papers_settings_and_dry_runs_on_a_file(tmp_path, capsys):
+    args, run = (settings := parse(["--config", str(VISION[0])])).training, settings.run
+    assert (args.resolved_objective.name, args.beta, args.learning_rate, args.max_steps) == ("apmpo", 0.001, 1e-6, 400)
+    assert (args.num_generations, args.temperature, run.reward, run.task) == (8, 1.0, ["geometry3k"], "geometry3k")
+    rows = {"images": [[picture(row, 300, 200)] for row in range(80)], "problem": ["<image>Find x."] * 80}
+    Dataset.from_dict({**rows, "answer": ["3"] * 80}).to_parquet(tmp_path / "geo.parquet")
+    words = f"--dataset {tmp_path}/geo.parquet --eval_dataset {tmp_path}/geo.parquet --dry_run".split()
+    assert main(["train", "--config", str(VISION[0]), *words]) == 0
+    printed = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "512 completions per round" in printed and "4 updates of 128 completions per round" in printed
+    assert "80 to train on, 80 held out" in printed and "not checked the model" in printed
 
 
 def test_a_recipe_is_refused_on_another_number_of_processes(capsys):

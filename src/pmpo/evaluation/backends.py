@@ -79,7 +79,7 @@ def model_arguments(settings: BackendSettings, model: str, seed: int) -> dict[st
     """Arguments of lm-eval's constructor: ours, then those of the user, which win."""
     name, given = settings.name, dict(settings.model_args)
     if name == "hf":
-        ours = {"pretrained": model, "dtype": settings.dtype, "batch_size": settings.batch_size, "device": _device()}
+        ours = {"pretrained": model, "dtype": settings.dtype, "batch_size": settings.batch_size, "device": device()}
     elif name == "vllm":
         ours = {"pretrained": model, "dtype": settings.dtype, "batch_size": "auto", "seed": seed}
     elif name == "sglang":
@@ -102,8 +102,8 @@ def model_arguments(settings: BackendSettings, model: str, seed: int) -> dict[st
     return {**ours, **given}
 
 
-def _device() -> str:
-    """lm-eval's default is "cuda" wherever it runs."""
+def device() -> str:
+    """Where a model of this process goes. lm-eval's default is "cuda" wherever it runs."""
     import torch
 
     found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None

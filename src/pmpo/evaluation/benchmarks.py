@@ -11,6 +11,7 @@ from pmpo.evaluation.backends import BACKENDS
 from pmpo.evaluation.lm_eval_backend import conversation
 from pmpo.evaluation.settings import EvaluationSettings
 from pmpo.tasks.errors import InputError
+from pmpo.tasks.pictures import Picture
 from pmpo.tasks.prompting import AUTO, PromptSettings, Settled, settle
 from pmpo.tasks.registry import get_task
 from pmpo.tasks.task import Problem, Task
@@ -41,9 +42,18 @@ class Benchmark:
         return plain if plain == self.name else f"{plain}-{_hash(self.name)[:6]}"
 
     @property
+    def pictures(self) -> list[Sequence[Picture]]:
+        """Those of every problem."""
+        return [problem.pictures for problem in self.problems]
+
+    @property
     def data_hash(self) -> str:
-        """Changes with any prompt, id or reference."""
-        rows = [[p.id, prompt, p.answer] for p, prompt in zip(self.problems, self.prompts, strict=True)]
+        """Changes with any prompt, id, reference or picture."""
+        rows: list[list[Any]] = [
+            [p.id, prompt, p.answer] for p, prompt in zip(self.problems, self.prompts, strict=True)
+        ]
+        for row, problem in zip(rows, self.problems, strict=True):
+            row.extend(picture.identity for picture in problem.pictures)
         return _hash(json.dumps(rows, ensure_ascii=True, sort_keys=True, default=str))
 
 
@@ -69,6 +79,10 @@ def load_benchmarks(
     asked = [problem.prompt for ones in problems.values() for problem in ones]
     if BACKENDS[settings.backend.name].chat and settings.prompt.template == AUTO:
         settled = Settled(replace(settings.prompt, template="chat"), "the server applies the model's own")
+    elif any(task.has_pictures for task in tasks.values()):  # another template was refused before
+        own = settings.prompt.template == AUTO and stored is not None and stored.template == "chat"
+        given = settings.prompt if own else replace(settings.prompt, template="chat")
+        settled = settle(given, stored, tokenizer)
     else:
         settled = settle(settings.prompt, stored, tokenizer, asked)
     loaded = []

@@ -44,7 +44,8 @@ class Generator(Protocol):
     def generate(self, prompts: Sequence[str], sampling: Sampling, seed: int) -> list[Completion]:
         """One completion per prompt, in their order; the same for the same arguments.
 
-        A prompt may occur several times, and is then sampled as often.
+        A prompt may occur several times, and is then sampled as often. A generator of a vision-language model also
+        takes `pictures`, those of each prompt.
         """
         ...
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from pmpo.evaluation.backends import BACKENDS
 from pmpo.evaluation.benchmarks import Benchmark
-from pmpo.evaluation.settings import EvaluationSettings
+from pmpo.evaluation.settings import EvaluationSettings, has_pictures
+from pmpo.evaluation.vision import load_processor
 from pmpo.tasks.errors import InputError
+from pmpo.tasks.picture_prompts import prompt_lengths
 from pmpo.tasks.problems import looks_like_a_path
 from pmpo.tasks.prompting import PromptSettings, read_prompt
 
@@ -23,12 +25,14 @@ class ModelFacts:
         context: longest sequence, tokens; None where unknown.
         identity: what tells this model from another.
         prompt: how it was trained to be asked; None where it does not say.
+        processor: of a vision-language model, where a benchmark has pictures; None elsewhere.
     """
 
     tokenizer: Any
     context: int | None
     identity: dict[str, Any]
     prompt: PromptSettings | None = None
+    processor: Any = None
 
 
 def inspect_model(settings: EvaluationSettings) -> ModelFacts:
@@ -50,7 +54,12 @@ def inspect_model(settings: EvaluationSettings) -> ModelFacts:
     location = _location(settings.model)
     options = {key: arguments[key] for key in ("revision", "trust_remote_code") if key in arguments}
     config = _config(location, options)
-    tokenizer = _tokenizer(settings.tokenizer or arguments.get("tokenizer") or location, options)
+    processor = None
+    if has_pictures(settings):
+        processor = _read(_Processor, "processor", location, options)
+        tokenizer = processor.tokenizer
+    else:
+        tokenizer = _tokenizer(settings.tokenizer or arguments.get("tokenizer") or location, options)
     context = arguments.get("max_model_len") or arguments.get("max_length") or arguments.get("context_length")
     if context is None:
         context = getattr(config.get_text_config(), "max_position_embeddings", None)
@@ -59,7 +68,11 @@ def inspect_model(settings: EvaluationSettings) -> ModelFacts:
         identity["files"] = _folder_hash(Path(location))
     elif commit := getattr(config, "_commit_hash", None):
         identity["commit"] = commit
-    return ModelFacts(tokenizer, context, identity, read_prompt(location, options.get("revision")))
+    return ModelFacts(tokenizer, context, identity, read_prompt(location, options.get("revision")), processor)
+
+
+class _Processor:
+    from_pretrained = staticmethod(load_processor)
 
 
 def _location(model: str) -> str:
@@ -88,6 +101,8 @@ def _tokenizer(location: str, options: dict[str, Any]) -> Any:
 def _read(kind: Any, what: str, location: str, options: dict[str, Any]) -> Any:
     try:
         return kind.from_pretrained(location, **options)
+    except InputError:
+        raise
     except Exception as error:  # OSError, ValueError and whatever a damaged file makes the parsers raise
         reason = " ".join(str(error).split()).split(". ")[0][:300].rstrip(".")
         if Path(location).is_dir():
@@ -131,7 +146,9 @@ def check_lengths(benchmarks: Sequence[Benchmark], facts: ModelFacts, max_new_to
         return []
     notes = []
     for benchmark in benchmarks:
-        taken = [len(ids) for ids in facts.tokenizer(list(benchmark.prompts))["input_ids"]]
+        taken = _taken(benchmark, facts)
+        if taken is None:
+            continue
         longest, short = max(taken), sum(length + max_new_tokens > facts.context for length in taken)
         if longest >= facts.context:
             problem = benchmark.problems[taken.index(longest)].id
@@ -145,3 +162,10 @@ def check_lengths(benchmarks: Sequence[Benchmark], facts: ModelFacts, max_new_to
                 f"leaves less than the {max_new_tokens} of max_new_tokens ({facts.context - longest} at least)."
             )
     return notes
+
+
+def _taken(benchmark: Benchmark, facts: ModelFacts) -> list[int] | None:
+    """Tokens of every prompt; None where it is not known how many a picture takes."""
+    if facts.processor is not None:
+        return prompt_lengths(facts.processor, benchmark.prompts, benchmark.pictures)
+    return [len(ids) for ids in facts.tokenizer(list(benchmark.prompts))["input_ids"]]

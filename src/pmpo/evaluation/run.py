@@ -21,6 +21,7 @@ from pmpo.evaluation.results import (
 )
 from pmpo.evaluation.settings import EvaluationSettings
 from pmpo.evaluation.store import Chunk, Columns, Store, check_folder, chunks, open_store
+from pmpo.evaluation.vision import VisionGenerator
 from pmpo.tasks.errors import InputError
 from pmpo.tasks.files import plain, write_json
 from pmpo.tasks.graders.grader import Grader
@@ -42,7 +43,9 @@ MakeGenerator = Callable[[EvaluationSettings, ModelFacts], Generator]
 
 
 def load_generator(settings: EvaluationSettings, facts: ModelFacts) -> Generator:
-    """The generator that the settings name."""
+    """The generator that the settings name; of a vision-language model where a benchmark has pictures."""
+    if facts.processor is not None:
+        return VisionGenerator(settings.backend, model=settings.model, processor=facts.processor, context=facts.context)
     return LmEvalGenerator(
         settings.backend,
         model=settings.model,
@@ -64,7 +67,7 @@ def evaluate(
     """
     _refuse_several_processes()
     facts = inspect_model(settings)
-    benchmarks, settled = load_benchmarks(settings, facts.tokenizer, facts.prompt)
+    benchmarks, settled = load_benchmarks(settings, facts.processor or facts.tokenizer, facts.prompt)
     settings = replace(settings, prompt=settled.prompt)
     notes = [f"prompts: template {settled.text}", *filter(None, [settled.warning])]
     notes += check_lengths(benchmarks, facts, settings.sampling.max_new_tokens)
@@ -141,7 +144,10 @@ class _Evaluation:
         seed = derived_seed(self.settings.seed, benchmark.name, chunk.number)
         # Grades of completions that were lost are no grades of new ones: a server may answer differently.
         self.store.drop_part(benchmark.stem, chunk, "graded")
-        completions = self.generator.generate(prompts, self.settings.sampling, seed)
+        more: dict[str, Any] = {}
+        if benchmark.task.has_pictures:
+            more["pictures"] = [benchmark.problems[row % P].pictures for row in chunk.rows]
+        completions = self.generator.generate(prompts, self.settings.sampling, seed, **more)
         columns = _columns(benchmark, chunk, completions)
         self.store.write_part(benchmark.stem, chunk, "generated", columns)
         self._log("generated", benchmark, chunk, started)

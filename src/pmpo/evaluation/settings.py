@@ -8,6 +8,7 @@ from pmpo.evaluation.backends import BACKENDS, BackendSettings
 from pmpo.evaluation.generation import Sampling
 from pmpo.tasks.errors import InputError, nearest
 from pmpo.tasks.prompting import AUTO, PromptSettings
+from pmpo.tasks.registry import get_task
 
 SUITES: Mapping[str, tuple[str, ...]] = {
     "math": ("aime24", "amc", "math500", "minerva_math", "olympiadbench"),
@@ -127,3 +128,24 @@ def _check_sampling(sampling: Sampling, n: int) -> None:
         raise InputError(
             "top_p and top_k have no effect on greedy decoding (temperature 0); drop them, or write --temperature 0.6."
         )
+
+
+def has_pictures(settings: EvaluationSettings) -> bool:
+    """Whether any benchmark has pictures, so that the model must be a vision-language model.
+
+    Raises: InputError for another backend than hf, and for a template that has no place for pictures.
+    """
+    name = next((name for name in settings.data.benchmarks if get_task(name).has_pictures), None)
+    if name is None:
+        return False
+    if settings.backend.name != "hf":
+        raise InputError(
+            f"The problems of {name} have pictures, which the backend {settings.backend.name} is not given here; write "
+            "--backend hf."
+        )
+    if settings.prompt.template not in ("auto", "chat"):
+        raise InputError(
+            f"The problems of {name} have pictures, for which the prompt template {settings.prompt.template!r} has no "
+            "place; write --prompt_template chat."
+        )
+    return True

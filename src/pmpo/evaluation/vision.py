@@ -1,30 +1,88 @@
 """Vision-language models: their processor, and completions from one that is loaded in this process."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
+from pmpo.evaluation.backends import BackendSettings, device
+from pmpo.evaluation.generation import Completion, Sampling
+from pmpo.evaluation.in_process import InProcessGenerator
 from pmpo.tasks.errors import InputError
+from pmpo.tasks.options import check_names
+from pmpo.tasks.picture_prompts import prompt_lengths
+from pmpo.tasks.pictures import Picture
+
+_MODEL_ARGUMENTS = ("revision", "trust_remote_code", "attn_implementation", "device_map", "device", "max_length")
 
 
-def load_processor(location: str, **options: Any) -> Any:
+class VisionGenerator:
+    """A `Generator` over a vision-language model of transformers.
+
+    lm-eval's own backend, hf-multimodal, is not used: it knows a completion by its prompt's text, which many problems
+    with different pictures share, and cuts long prompts from their left, pictures included.
+
+    Attributes:
+        context: longest sequence, tokens; None where unknown.
+    """
+
+    def __init__(self, settings: BackendSettings, *, model: str, processor: Any, context: int | None) -> None:
+        """Load the model.
+
+        Raises: InputError for arguments that are none of this backend's.
+        """
+        import torch
+        from transformers import AutoModelForImageTextToText
+
+        given = dict(settings.model_args)
+        check_names("The backend hf, for problems with pictures,", given, _MODEL_ARGUMENTS)
+        options = {name: given[name] for name in _MODEL_ARGUMENTS[:4] if name in given}
+        loaded = AutoModelForImageTextToText.from_pretrained(model, dtype=settings.dtype, **options)
+        if "device_map" not in options:
+            loaded = loaded.to(torch.device(given.get("device", device())))
+        tokenizer = processor.tokenizer
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        self.context = context
+        self._inner = InProcessGenerator(loaded, tokenizer, settings.batch_size, processor)
+
+    def generate(
+        self,
+        prompts: Sequence[str],
+        sampling: Sampling,
+        seed: int,
+        pictures: Sequence[Sequence[Picture]] | None = None,
+    ) -> list[Completion]:
+        """One completion per prompt, in their order; `pictures` are those of each prompt. No completion is longer than
+        what the longest of the prompts leaves of the context."""
+        lengths = prompt_lengths(self._inner.processor, prompts, pictures or [()] * len(prompts))
+        if self.context is not None and lengths is not None:
+            left = max(1, self.context - max(lengths, default=0))
+            sampling = replace(sampling, max_new_tokens=min(sampling.max_new_tokens, left))
+        return self._inner.generate(prompts, sampling, seed, pictures)
+
+
+def load_processor(location: str, processor_kwargs: Mapping[str, Any] | None = None, **options: Any) -> Any:
     """The processor of a vision-language model, which turns texts and pictures into its input.
 
     Args:
         location: folder or hub id.
+        processor_kwargs: settings of its pictures, such as {"max_pixels": 1003520}.
         options: of `AutoProcessor.from_pretrained`.
-    Raises: InputError for a model that takes no pictures, or whose processor needs torchvision where there is none;
-        whatever `from_pretrained` raises for files that cannot be read.
+    Raises: InputError for a model that takes no pictures, one whose processor needs torchvision where there is none,
+        and a setting that it does not have; whatever `from_pretrained` raises for files that cannot be read.
     """
     from transformers import AutoProcessor
     from transformers.utils import is_torchvision_available
 
     what = f"The model folder {location}" if Path(location).is_dir() else f"The model {location!r}"
+    given = dict(processor_kwargs or {})
     try:
-        processor = AutoProcessor.from_pretrained(location, **options)
-    except (ImportError, AttributeError, ValueError) as error:
-        if is_torchvision_available():
+        processor = AutoProcessor.from_pretrained(location, **given, **options)
+    except (ImportError, AttributeError, ValueError, OSError) as error:
+        if is_torchvision_available() or (isinstance(error, OSError) and "video processor" not in str(error)):
             raise
-        reason = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).split())[:200].rstrip(".")
         raise InputError(
             f"{what} takes pictures, if at all, through a processor that needs torchvision ({reason}): pip install "
             "torchvision."
@@ -34,4 +92,10 @@ def load_processor(location: str, **options: Any) -> Any:
             f"{what} takes no pictures, and the problems have some; name a vision-language model, such as "
             "Qwen/Qwen2.5-VL-3B-Instruct."
         )
+    check_names("processor_kwargs: the processor of pictures", given, _settings_of(processor.image_processor))
     return processor
+
+
+def _settings_of(image_processor: Any) -> list[str]:
+    known = getattr(image_processor, "valid_kwargs", None)
+    return sorted(get_type_hints(known) if known is not None else vars(image_processor))

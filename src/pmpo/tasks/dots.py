@@ -3,7 +3,7 @@
     get_task("dots").load(limit=2)[0].pictures[0].open().show()
     get_task("dots,most=6,cells=5")
 
-A dot stands in a cell of a square grid, a few pixels off its middle. Pictures belong to the training or to the test
+A dot stands in a cell of a square grid, a pixel off its middle or not. Pictures belong to the training or to the test
 split by a hash of which cells are taken, so no arrangement of dots is in both, whatever the seeds and counts.
 """
 
@@ -20,7 +20,7 @@ from pmpo.tasks.task import MADE_BY_DEFAULT, GradedTask, Problem, Split
 
 QUESTION = "How many dots?"
 CELL = 7
-"""Side of a cell in pixels; a dot's diameter is 5."""
+"""Side of a cell in pixels; a dot's diameter is 5, so that dots never touch."""
 _TEST_SHARE = 0.2
 
 
@@ -38,7 +38,7 @@ def draw(cells: Sequence[int], side: int, rng: random.Random) -> Picture:
     picture = Image.new("RGB", (side * CELL, side * CELL), "black")
     brush = ImageDraw.Draw(picture)
     for cell in cells:
-        x, y = (CELL * place + rng.randint(0, 2) for place in (cell % side, cell // side))
+        x, y = (CELL * place + rng.randint(0, 1) for place in (cell % side, cell // side))
         brush.ellipse([x, y, x + 4, y + 4], fill="white")
     file = io.BytesIO()
     picture.save(file, "PNG")
@@ -60,7 +60,7 @@ class DotsTask(GradedTask):
         self, location: str | None = None, *, split: Split | None = None, limit: int | None = None, seed: int = 0
     ) -> list[Problem]:
         """`limit` pictures of the split, the training split by default; see `Task.load`. Counts of few dots have few
-        arrangements, which come again with their dots moved by a pixel or two.
+        arrangements, which come again with their dots moved by a pixel.
 
         Raises: InputError when a location is given.
         """

@@ -30,8 +30,8 @@ def conversation(problem: str | Sequence[Mapping[str, Any]], pictures: int, syst
         first["content"] = [*({"type": "image", "text": None} for _ in range(pictures)), *first["content"]]
     elif places != pictures:
         raise InputError(
-            f"The problem {conversation_text(turns)[:60]!r} marks {places} place{'s' if places != 1 else ''} with {MARK}, but "
-            f"it has {pictures} picture{'s' if pictures != 1 else ''}; mark each of them, or none."
+            f"The problem {conversation_text(turns)[:60]!r} marks {places} place{'s' if places != 1 else ''} with "
+            f"{MARK}, but it has {pictures} picture{'s' if pictures != 1 else ''}; mark each of them, or none."
         )
     return turns
 

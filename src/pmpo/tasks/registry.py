@@ -33,8 +33,9 @@ def is_task(name: str) -> bool:
 def get_task(name: str) -> Task:
     """The task of a name: one of `task_names()` or "reasoning_gym:NAME", then its options, ",key=value,…".
 
-    Options: `levels` ("3-5") of math and math500; `n_terms` and `digits` of sums; `databases` and `schema_characters`
-    of text_to_sql; `instruct` of geometry3k; `most` and `cells` of dots; those of its configuration, `instruct` and `min_score` of a generator.
+    Options: `levels` ("3-5") of math and math500; `n_terms` and `digits` of sums; `most` and `cells` of dots;
+    `databases` and `schema_characters` of text_to_sql; `instruct` of geometry3k; those of its configuration, `instruct`
+    and `min_score` of a generator.
     Raises: InputError for an unknown name, with the nearest, or an unknown option or value.
     """
     base, _, rest = name.partition(",")

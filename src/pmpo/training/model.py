@@ -46,6 +46,7 @@ def resolve(settings: Settings, texts: list[str], pictures: bool = False) -> Mod
         becomes an entry of `unchecked`; a path that does not exist is refused in a dry run too.
     """
     run, name = settings.run, settings.model.model_name_or_path
+    _check_processor_kwargs(settings, pictures)
     if run.init_from_scratch:
         if name is not None:
             raise InputError(f"Both init_from_scratch and model_name_or_path={name!r} are given; keep one of them.")
@@ -60,6 +61,21 @@ def resolve(settings: Settings, texts: list[str], pictures: bool = False) -> Mod
     from pmpo.training.base_model import make_tokenizer
 
     return ModelSource("built-in base model for sums", None, make_tokenizer(), Context(128))
+
+
+def _check_processor_kwargs(settings: Settings, pictures: bool) -> None:
+    run = settings.run
+    if not run.processor_kwargs:
+        return
+    why = None
+    if not pictures:
+        why = "the problems have no pictures"
+    elif run.init_from_scratch:
+        why = "the new model's are scratch_picture_size"
+    elif settings.training.use_vllm:
+        why = "vLLM reads the processor that is saved with the model; save it with these settings"
+    if why is not None:
+        raise InputError(f"processor_kwargs is {run.processor_kwargs!r}, but {why}; drop processor_kwargs.")
 
 
 def _from_scratch(settings: Settings, texts: list[str], pictures: bool) -> ModelSource:
@@ -91,7 +107,10 @@ def _from_pretrained(name: str, settings: Settings, pictures: bool) -> ModelSour
     }
     try:
         config = AutoConfig.from_pretrained(location, **options)
-        tokenizer = (load_processor if pictures else AutoTokenizer.from_pretrained)(location, **options)
+        if pictures:
+            tokenizer = load_processor(location, settings.run.processor_kwargs, **options)
+        else:
+            tokenizer = AutoTokenizer.from_pretrained(location, **options)
     except InputError:
         raise
     except Exception as error:  # OSError, ValueError and whatever a damaged file makes the parsers raise

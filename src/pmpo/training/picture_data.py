@@ -10,7 +10,7 @@ from pmpo.tasks.errors import InputError
 from pmpo.tasks.picture_columns import as_pictures, picture_column, row_pictures, undecoded
 from pmpo.tasks.picture_prompts import conversation, prompt_lengths, render
 from pmpo.tasks.pictures import Picture
-from pmpo.tasks.prompting import AUTO, PromptSettings, Settled
+from pmpo.tasks.prompting import AUTO, PromptSettings, Settled, settle
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -30,8 +30,9 @@ def identities(dataset: "Dataset", prompts: Sequence[str], source: str) -> list[
     return [" ".join([text, *(one.identity for one in own)]) for text, own in zip(prompts, pictures, strict=True)]
 
 
-def settle_template(given: PromptSettings, source: str) -> Settled:
-    """The template of problems with pictures, which only a chat template can place.
+def settle_template(given: PromptSettings, stored: PromptSettings | None, source: str) -> Settled:
+    """The template of problems with pictures, which only a chat template can place; with the system prompt and the
+    suffix that the model was trained with, where it says so.
 
     Raises: InputError for another one.
     """
@@ -40,7 +41,10 @@ def settle_template(given: PromptSettings, source: str) -> Settled:
             f"The problems of {source} have pictures, for which the prompt template {given.template!r} has no place; "
             "write prompt_template: chat."
         )
-    return Settled(replace(given, template="chat"), "the problems have pictures")
+    if given.template == AUTO and stored is not None and stored.template == "chat":
+        return settle(given, stored, None)
+    settled = settle(replace(given, template="chat"), stored, None)
+    return replace(settled, why="the problems have pictures")
 
 
 def render_conversations(dataset: "Dataset", prompt: PromptSettings, source: str) -> "Dataset":

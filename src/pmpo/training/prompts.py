@@ -25,11 +25,11 @@ def given_prompt(settings: Settings) -> PromptSettings:
 def settle_prompt(settings: Settings, source: ModelSource, problems: data.Problems) -> Settled:
     """What `prompt_template: auto` means for this model and these problems."""
     given = given_prompt(settings)
-    if problems.has_pictures:
-        return picture_data.settle_template(given, settings.run.data_name)
     if given.template == AUTO and (source.tokenizer is None or problems.train is None):  # a dry run without the hub
         return Settled(given, "that of the model's training, else chat where the tokenizer has one, else plain")
     stored = read_prompt(source.path, settings.model.model_revision) if source.path is not None else None
+    if problems.has_pictures:
+        return picture_data.settle_template(given, stored, settings.run.data_name)
     return settle(given, stored, source.tokenizer, problems.train["prompt"][:] if problems.train is not None else ())
 
 

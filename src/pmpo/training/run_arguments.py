@@ -122,13 +122,19 @@ class RunArguments:
     )
     grader_timeout: float = _option(5.0, "Seconds that grading one completion may take before it is ended.")
     max_unreadable_golds: float = _option(0.0, "Share of reference answers, 0..1, that the grader may fail to read.")
+    processor_kwargs: dict[str, Any] | str | None = field(
+        default=None,
+        metadata={"help": "Settings of the model's processor of pictures, as JSON: '{\"max_pixels\": 1003520}'."},
+    )
     init_from_scratch: bool = _option(
         False, "Train a small new Qwen2 with a tokenizer trained on the data set's text; no model is loaded."
     )
     scratch_hidden_size: int = _option(128, "Width of the model made by init_from_scratch.")
     scratch_layers: int = _option(3, "Its layers.")
     scratch_heads: int = _option(4, "Its attention heads; must divide scratch_hidden_size.")
-    scratch_vocab_size: int = _option(2048, "Largest number of tokens of its tokenizer.")
+    scratch_vocab_size: int = _option(
+        2048, "Largest number of tokens of its tokenizer; below 260 for the characters of the data alone."
+    )
     scratch_context: int = _option(1024, "Its context, tokens.")
     scratch_picture_size: int = _option(
         28, "For problems with pictures it is a LLaVA, which sees them scaled to squares of so many pixels; times 7."
@@ -180,6 +186,7 @@ class RunArguments:
         self.eval_dataset_split = self.eval_dataset_split or "test"
         self.status_rewards = mapping_option("status_rewards", self.status_rewards)
         self.grader_options = mapping_option("grader_options", self.grader_options)
+        self.processor_kwargs = mapping_option("processor_kwargs", self.processor_kwargs)
         self._check_numbers()
 
     @property

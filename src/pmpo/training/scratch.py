@@ -27,10 +27,11 @@ class ScratchShape:
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int, marks: tuple[str, ...] = ()) -> "PreTrainedTokenizerFast":
-    """Byte-level BPE trained on `texts`; every text can be encoded, and digits are single tokens.
+    """Byte-level BPE trained on `texts`; digits are single tokens.
 
     Args:
-        vocab_size: largest number of tokens; at least 260 (256 bytes and the special tokens), fewer are raised to it.
+        vocab_size: largest number of tokens. With fewer than 260 (256 bytes and the special tokens) there are tokens
+            for the characters of `texts` alone, and others are left out of what is encoded.
         marks: more special tokens.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -44,9 +45,9 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, marks: tuple[str, ...
     inner.decoder = decoders.ByteLevel()
     special = [END, PAD, *_MARKERS, *marks]
     trainer = trainers.BpeTrainer(
-        vocab_size=max(vocab_size, 256 + len(special)),
+        vocab_size=vocab_size,
         special_tokens=special,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet() if vocab_size >= 256 + len(special) else [],
         show_progress=False,
     )
     inner.train_from_iterator(texts, trainer)

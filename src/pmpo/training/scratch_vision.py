@@ -42,7 +42,8 @@ def make_processor(texts: Iterable[str], vocab_size: int, picture_size: int) -> 
     from transformers import LlavaProcessor
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-    tokenizer = train_tokenizer([text.replace(MARK, "") for text in texts], vocab_size, (MARK,))
+    roles = "system\nuser\nassistant\n"  # what the template writes must have tokens too
+    tokenizer = train_tokenizer([roles, *(text.replace(MARK, "") for text in texts)], vocab_size, (MARK,))
     size = {"height": picture_size, "width": picture_size}
     return LlavaProcessor(
         image_processor=CLIPImageProcessorPil(size=size, do_center_crop=False, crop_size=size),
