@@ -52,6 +52,7 @@ class Script:
 
     `prepare` gets the trainer before it starts, `play` runs it, and `check` raises AssertionError where a run that came
     to its end did not do what the script is for. `still` says that no training is meant; `around` surrounds it all.
+    `amend` changes the configuration after it was made, and `derive` the class of the trainer.
     """
 
     args: dict[str, Any] = field(default_factory=dict)
@@ -65,6 +66,8 @@ class Script:
     check: Callable[[Any], None] | None = None
     still: bool = False
     around: Callable[[], AbstractContextManager[Any]] = nullcontext
+    amend: Callable[[Any], Any] = lambda config: config
+    derive: Callable[[type], type] = lambda kind: kind
 
     def trainer(self, side: str, folder: Path) -> Any:
         """The trainer of one side, as the script builds it."""
@@ -77,7 +80,7 @@ class Script:
         if self.reward is not None:
             named["reward_funcs"] = self.reward
         model = tiny_model() if self.model is None else self.model
-        trainer = kind(model, args=config(**args), **{**named, **self.more})
+        trainer = self.derive(kind)(model, args=self.amend(config(**args)), **{**named, **self.more})
         if self.prepare is not None:
             self.prepare(trainer)
         return trainer

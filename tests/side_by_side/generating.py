@@ -6,6 +6,8 @@ from typing import Any
 from side_by_side.case import Case, Script, switch
 from side_by_side.parts import saved
 
+PAGES = {"use_cuda_graph": False, "max_memory_percent": 0.02}
+"""Little of the memory: by default the cache alone takes half of all there is, and minutes on a CPU."""
 GENERATION = "tests: test_train_with_additional_generation_kwargs"
 
 
@@ -38,11 +40,10 @@ CASES = [
     Case("mask_truncated_completions, all truncated",
          "tests: test_train_with_mask_truncated_completions_all_masked", _all_truncated),
     switch("max_completion_length=1", "-", max_completion_length=1),
-    switch("use_transformers_continuous_batching", "tests: test_train_with_transformers_continuous_batching",
-           use_transformers_continuous_batching=True),
-    switch("continuous batching with its settings", "docs: grpo_trainer.md", use_transformers_continuous_batching=True,
-           transformers_continuous_batching_config={"use_cuda_graph": False, "max_memory_percent": 0.1}),
-    switch("use_transformers_paged", "docs: deprecated", use_transformers_paged=True),
+    switch("use_transformers_continuous_batching", "docs: grpo_trainer.md", use_transformers_continuous_batching=True,
+           transformers_continuous_batching_config=PAGES),
+    switch("use_transformers_paged", "docs: deprecated", use_transformers_paged=True,
+           transformers_continuous_batching_config=PAGES),
     _engine("use_vllm (not installed)", "docs: vllm_integration.md", use_vllm=True),
     _engine("use_vllm, server", "docs: vllm_integration.md", use_vllm=True, vllm_mode="server",
             vllm_server_base_url="http://localhost:1"),

@@ -71,23 +71,27 @@ def _saves(name: str, source: str, left: list[int], **args: Any) -> Case:
     return Case(name, source, lambda folder: Script({**SAVE, **args}, check=check))
 
 
-def _again(name: str, play: Callable[[Any, Callable[[], Any]], Any], *, quick: bool = False, **args: Any) -> Case:
-    """A script that runs more than once; `play(trainer, anew)`, where `anew()` builds the same trainer once more."""
+def _again(name: str, play: Callable[[Any, Callable[..., Any]], Any], *, quick: bool = False, **args: Any) -> Case:
+    """A script that runs more than once; `play(trainer, anew)`, where `anew(...)` builds the trainer once more,
+    with changes."""
 
     def build(folder: Path) -> Script:
         def run(trainer: Any) -> None:
-            script = Script({**SAVE, **args})
             side = "ours" if "objective" in trainer.args.to_dict() else "theirs"
             if trainer.args.to_dict().get("objective") == "dapo":
                 side = "member"
-            play(trainer, lambda: script.trainer(side, Path(trainer.args.output_dir)))
+
+            def anew(**changes: Any) -> Any:
+                return Script({**SAVE, **args, **changes}).trainer(side, Path(trainer.args.output_dir))
+
+            play(trainer, anew)
 
         return Script({**SAVE, **args}, play=run)
 
     return Case(name, "docs: transformers", build, quick=quick)
 
 
-def _resume(trainer: Any, anew: Callable[[], Any]) -> None:
+def _resume(trainer: Any, anew: Callable[..., Any]) -> None:
     trainer.train()
     for step in (2, 3):
         shutil.rmtree(Path(trainer.args.output_dir) / f"checkpoint-{step}")
@@ -96,22 +100,32 @@ def _resume(trainer: Any, anew: Callable[[], Any]) -> None:
     assert second.state.global_step == 3, f"{second.state.global_step} steps after resuming"
 
 
-def _resume_path(trainer: Any, anew: Callable[[], Any]) -> None:
+def _resume_path(trainer: Any, anew: Callable[..., Any]) -> None:
     trainer.train()
     anew().train(resume_from_checkpoint=os.path.join(trainer.args.output_dir, "checkpoint-2"))
 
 
-def _train_twice(trainer: Any, anew: Callable[[], Any]) -> None:
+def _continue(steps: int = 3, **changes: Any) -> Callable[[Any, Callable[..., Any]], None]:
+    def play(trainer: Any, anew: Callable[..., Any]) -> None:
+        trainer.train()
+        second = anew(**changes)
+        second.train(resume_from_checkpoint=True)
+        assert second.state.global_step == steps, f"{second.state.global_step} steps after resuming"
+
+    return play
+
+
+def _train_twice(trainer: Any, anew: Callable[..., Any]) -> None:
     trainer.train()
     trainer.train()
 
 
-def _second_trainer(trainer: Any, anew: Callable[[], Any]) -> None:
+def _second_trainer(trainer: Any, anew: Callable[..., Any]) -> None:
     trainer.train()
     anew().train()
 
 
-def _save_and_load(trainer: Any, anew: Callable[[], Any]) -> None:
+def _save_and_load(trainer: Any, anew: Callable[..., Any]) -> None:
     trainer.train()
     trainer.save_model(trainer.args.output_dir + "/final")
     loaded = type(trainer.model).from_pretrained(trainer.args.output_dir + "/final")
@@ -188,6 +202,9 @@ CASES = [
     Case("save_strategy='best'", "docs: transformers", _strategy_best),
     _again("resume from the last checkpoint", _resume, quick=True),
     _again("resume from a path", _resume_path),
+    _again("resume for more steps", _continue(5, max_steps=5)),
+    _again("resume with another learning rate", _continue(5, max_steps=5, learning_rate=5e-3)),
+    _again("resume with ignore_data_skip", _continue(5, max_steps=5, ignore_data_skip=True)),
     _again("train() twice", _train_twice),
     _again("train() twice, nothing saved", _train_twice, save_strategy="no"),
     _again("a second trainer in the same folder", _second_trainer),
