@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -105,6 +106,10 @@ def _prepare(settings: Settings) -> _Prepared:
     source = model.resolve(settings, problems.texts())
     problems, longest = _rendered(problems, source, settings)
     unchecked = (*problems.unchecked, *source.unchecked)
+    if problems.train is not None:
+        smaller = args.fit_round(len(problems.train))
+        if smaller is not None and args.process_index == 0:
+            warnings.warn(smaller, stacklevel=2)
     plan = make_plan(settings, folder, source.name, problems.sizes, longest, unchecked)
     return _Prepared(problems, rewards, source, folder, plan, again)
 

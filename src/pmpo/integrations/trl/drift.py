@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from pmpo.integrations.trl.trainer import PMPOTrainer
 
 _HARMLESS = (
-    "output_dir", "overwrite_output", "run_name", "project", "trackio", "report_to", "disable_tqdm", "log_", "logging", "save_",
-    "hub", "push_to_hub", "eval", "per_device_eval", "do_", "resume_from", "allow_change", "on_save_error", "on_nonfinite",
+    "output_dir", "run_name", "project", "trackio", "report_to", "disable_tqdm", "log_", "logging", "save_", "hub",
+    "push_to_hub", "eval", "per_device_eval", "do_", "resume_from", "allow_change", "on_save_error", "on_nonfinite",
     "max_nonfinite", "dataloader_num_workers", "dataloader_prefetch", "dataloader_persistent", "dataloader_pin",
     "torch_empty_cache", "local_rank", "ddp_timeout", "skip_memory_metrics", "num_completions_to_print",
     "include_num_input", "load_best", "metric_for", "greater_is", "restore_callback", "use_liger", "tf32",
     "vllm_server", "vllm_gpu_memory", "_n_gpu", "past_index", "ignore_data_skip", "prediction_loss", "debug",
-    "chat_template_path", "train_sampling_strategy_",
+    "chat_template_path", "train_sampling_strategy_", "overwrite_output",
     "generation_batch_size",  # the product of others, which are compared
 )  # fmt: skip
 """Beginnings of the names of arguments that do not change the weights that come out."""
