@@ -153,6 +153,6 @@ def test_the_preflight_looks_at_the_prompts_of_picture_rows():
     dataset = vision_dataset(16)
     features = dataset.features
     empty = dataset.map(lambda row: {"prompt": [{"role": "user", "content": ""}]}, features=features)
-    with pytest.raises(ValueError, match="have no text"):
-        vision_trainer(llava(), empty).train()
+    with pytest.warns(UserWarning, match="have no text"):
+        vision_trainer(llava(), empty, max_steps=1).train()
     assert isinstance(features["number"], Value)

@@ -81,6 +81,16 @@ def test_a_second_run_in_the_same_folder_is_refused_and_a_resumed_one_goes_on(fl
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["steps"] == 6
 
 
+def test_a_round_that_nobody_asked_for_shrinks_to_the_data(flags, capsys):
+    flags = [word for word in flags if word not in ("--steps_per_generation", "3")]
+    flags = " ".join(flags).replace("--per_device_train_batch_size 4", "--per_device_train_batch_size 8")
+    flags = flags.replace("--pass_at_1_every", "--pass_at_1_every 3").replace("--seed", "--seed 3")
+    flags = flags.replace("--save_steps", "--save_steps 3").split()
+    with pytest.warns(UserWarning, match="A round of 8 updates needs 16 different prompts, and there are 12: rounds"):
+        assert main(["train", *flags, "--dry_run"]) == 0
+    assert "6 updates of 8 completions per round" in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_run_begun_again_in_its_folder_keeps_the_first_beside_it_and_no_other_file(flags, tmp_path, capsys):
     folder = tmp_path / "run"
     assert main(["train", *flags, "--max_steps", "3"]) == 0

@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -107,6 +108,10 @@ def _prepare(settings: Settings) -> _Prepared:
     settled = prompts.settle_prompt(settings, source, problems)
     problems, longest = prompts.rendered(problems, source, settings, settled.prompt)
     unchecked = (*problems.unchecked, *source.unchecked)
+    if problems.train is not None:
+        smaller = args.fit_round(len(problems.train))
+        if smaller is not None and args.process_index == 0:
+            warnings.warn(smaller, stacklevel=2)
     plan = make_plan(settings, folder, source.name, problems.sizes, longest, unchecked)
     notes = (*problems.notes, *filter(None, [settled.warning]))
     plan = replace(plan, prompt_template=settled.text, notes=notes)
