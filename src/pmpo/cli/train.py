@@ -11,8 +11,8 @@ from pmpo.tasks.errors import InputError
 _HELP = """usage: pmpo train [--config FILE.yaml] [--NAME VALUE ...]
 
 Without a data set or a model, the built-in demonstration runs. Flags win over the file. The options of `trl grpo` are
-understood, its --config files with `env` too. On several processes: --num_processes 8 --accelerate_config zero2 (and any
-option of `accelerate launch`), or `accelerate launch -m pmpo train ...`.
+understood, its --config files with `env` too. On several processes: --num_processes 8 --accelerate_config zero2, and
+any option of `accelerate launch`; or `accelerate launch -m pmpo train ...`.
 
 data, prompts, rewards, this run:
 {options}

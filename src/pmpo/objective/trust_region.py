@@ -214,8 +214,8 @@ def _down(ratio_low: float) -> float:
 def _check_ratio_bounds(low: float, high: float) -> None:
     if not 0.0 <= low <= 1.0:
         raise ValueError(
-            f"`ratio_low` is the ε of 1 − ε and must lie in [0, 1] (1: no lower bound), got {low}. For a bound in nats use "
-            "LogRatioClip(log_ratio_low=...)."
+            f"`ratio_low` is the ε of 1 − ε and must lie in [0, 1] (1: no lower bound), got {low}. For a bound in "
+            "nats use LogRatioClip(log_ratio_low=...)."
         )
     if high < 0.0:
         raise ValueError(f"`ratio_high` is the ε of 1 + ε and must not be negative, got {high}.")
