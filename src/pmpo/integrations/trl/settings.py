@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 HARMLESS = frozenset((
     # where it goes and what is told of it
-    "output_dir", "overwrite_output_dir", "run_name", "project", "report_to", "disable_tqdm", "debug", "skip_memory_metrics",
+    "output_dir", "overwrite_output_dir", "run_name", "project", "report_to", "disable_tqdm", "debug",
+    "skip_memory_metrics",
     "trackio_space_id", "trackio_bucket_id", "trackio_static_space_id", "log_level", "log_level_replica",
     "log_on_each_node", "logging_strategy", "logging_steps", "logging_first_step", "logging_nan_inf_filter",
     "include_num_input_tokens_seen", "log_completions", "log_multimodal", "log_unique_prompts",
