@@ -133,6 +133,14 @@ def test_anything_at_a_place_of_weight_zero_changes_no_bit(name, poison):
     assert not pmpo.policy_loss(*dirty, preset(name), CONTEXT, loss_weights=rho).diagnostics.nonfinite.any()
 
 
+@pytest.mark.parametrize("function", [pmpo.power_mean, pmpo.token_weights, pmpo.normalized_ess, pmpo.solve_exponent])
+def test_functions_never_use_a_value_of_weight_zero(function):
+    c, mask = torch.tensor([[0.1, -0.3, 0.9]], dtype=F64), torch.ones(1, 3, dtype=torch.bool)
+    rho = torch.tensor([[1.0, 0.0, 2.0]], dtype=F64)
+    dirty = torch.tensor([[0.1, math.nan, 0.9]], dtype=F64)
+    assert torch.equal(function(c, mask, 0.9, weights=rho), function(dirty, mask, 0.9, weights=rho))
+
+
 def test_a_nan_weight_or_a_nan_kl_is_named():
     inputs = batch(0)
     rho = torch.ones_like(inputs[0])
