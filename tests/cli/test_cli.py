@@ -131,7 +131,7 @@ BAD = {
     "folder of another run": (["--output_dir", "old"], "The folder old already holds a run .metrics.jsonl."),
     "no model": (["--model_name_or_path", "none/such"], "is no folder here, and the hub did not give it"),
     "system prompt without a place": (["--system_prompt", "x"], "'plain' has no place for a system prompt"),
-    "another of TRL's losses": (["--loss_type", "dapo"], "contradicts `objective`"),
+    "another of TRL's losses": (["--objective", "pmpo", "--loss_type", "dapo"], "contradicts `objective`"),
 }
 
 
