@@ -65,7 +65,7 @@ class Window:
 
     def add(self, stacked: Tensor) -> None:
         """The completions of one micro-batch, a `stack` of all ranks; numbers that are not finite take no part."""
-        table = stacked.double().cpu()
+        table = stacked.cpu().double()
         active = table[table[:, -1] > 0, :-1]
         self._rows += len(table)
         self._active += len(active)
