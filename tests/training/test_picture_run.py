@@ -138,7 +138,7 @@ def test_a_processor_that_needs_torchvision_says_so(tmp_path):
     processor.save_pretrained(tmp_path)
     settings = json.loads((tmp_path / "processor_config.json").read_text())
     (tmp_path / "processor_config.json").write_text(json.dumps({**settings, "processor_class": "Qwen2_5_VLProcessor"}))
-    with pytest.raises(InputError, match="needs torchvision .*: pip install torchvision"):
+    with pytest.raises(InputError, match=r"needs torchvision .*: pip install torchvision"):
         load_processor(str(tmp_path))
 
 
