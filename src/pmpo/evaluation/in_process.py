@@ -71,9 +71,11 @@ class InProcessGenerator:
                 "The tokenizer has neither a padding nor an end-of-sequence token, so prompts cannot be batched; "
                 "set tokenizer.pad_token."
             )
+        sees = hasattr(self.processor, "image_processor")
+        image_token = getattr(self.model.config, "image_token_id", None) if sees else None
         inputs = self._inputs(prompts, pictures, pad)
         width = inputs["input_ids"].shape[1]
-        config = _generation_config(sampling, pad, end, getattr(self.model.config, "image_token_id", None))
+        config = _generation_config(sampling, pad, end, image_token)
         rows = self.model.generate(**inputs, generation_config=config)[:, width:].tolist()
         texts = tokenizer.batch_decode(rows, skip_special_tokens=True)
         lengths = [generated_length(row, end, sampling.max_new_tokens) for row in rows]
