@@ -70,9 +70,9 @@ def _sources(path: Path) -> Iterator[tuple[str, int]]:
 
 def _calls(source: str, where: str, first: int) -> Iterator[Block]:
     """Calls of GRPOConfig; a `...` that stands for further arguments, positional or after keywords, is left out."""
-    plain = re.sub(
-        r"^(\s*)\.\.\.,?\s*$", r"\1", re.sub(r"(?<=[(,])\s*\.\.\.\s*,?(?=\s*[)\w#])", "", source), flags=re.M
-    )
+    inside = r"(?<=[(,])\s*\.\.\.\s*,?(?=\s*[)\w#])"
+    plain = re.sub(inside, lambda found: "\n" * found[0].count("\n"), source)
+    plain = re.sub(r"^ *\.\.\.,? *$", "", plain, flags=re.M)
     try:
         tree = ast.parse(plain)
     except SyntaxError:
@@ -125,7 +125,8 @@ def summary(found: list[Built]) -> str:
     """The Markdown: counts by place, then every block that one of the two refuses."""
     lines = [
         "## The configurations of TRL's own documentation, examples and tests\n",
-        f"All {len(found)} calls of `GRPOConfig(...)`, built with their literal arguments by both configurations "
+        f"All {len(found)} calls of `GRPOConfig(...)`, built with their literal arguments by both configurations; in "
+        f"{sum(bool(one.block.unread) for one in found)} of them others, most often `output_dir` alone, are left out "
         f"(on this machine: {', '.join(f'{k}={v!r}' for k, v in STAND_INS.items())}).\n",
         "| | blocks | built by both | by theirs alone | by ours alone | by neither |\n|---|---|---|---|---|---|",
     ]

@@ -192,7 +192,10 @@ def main() -> None:
     if options.worker:
         print(json.dumps(worker(*options.worker, warm_up=0, steps=8, max_completion_length=192)))
         return
-    costs = [measure(script, options.blocks, options.steps) for script in SCRIPTS]
+    costs = []
+    for script in SCRIPTS:
+        costs.append(measure(script, options.blocks, options.steps))
+        print(*costs[-1].row(), sep=" | ", flush=True)
     heads = ["script", "updates a round", "TRL, a step", "pmpo, a step", "ratio", "TRL, peak", "pmpo, peak", "ratio"]
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     lines += [f"| {' | '.join(cost.row())} |" for cost in costs]
