@@ -74,9 +74,10 @@ class InProcessGenerator:
         sees = hasattr(self.processor, "image_processor")
         image_token = getattr(self.model.config, "image_token_id", None) if sees else None
         inputs = self._inputs(prompts, pictures, pad)
-        width = inputs["input_ids"].shape[1]
+        ids_BT = inputs.pop("input_ids")
+        width = ids_BT.shape[1]
         config = _generation_config(sampling, pad, end, image_token)
-        rows = self.model.generate(**inputs, generation_config=config)[:, width:].tolist()
+        rows = self.model.generate(ids_BT, **inputs, generation_config=config)[:, width:].tolist()
         texts = tokenizer.batch_decode(rows, skip_special_tokens=True)
         lengths = [generated_length(row, end, sampling.max_new_tokens) for row in rows]
         return [Completion(text, *length) for text, length in zip(texts, lengths, strict=True)]
