@@ -139,7 +139,8 @@ def test_a_trainer_can_go_on_by_itself(tmp_path):
 
 def test_the_optimiser_is_saved_also_where_checkpoints_leave_it_out(tmp_path):
     spoil = lambda one: one.add_callback(Fails(3, InputError("a callback's")))  # noqa: E731
-    one, _ = stopped(tmp_path / "run", Shape(4), InputError, spoil, save_only_model=True)
+    how = {"save_strategy": "steps", "save_steps": 3, "save_only_model": True}
+    one, _ = stopped(tmp_path / "run", Shape(4), InputError, spoil, **how)
     assert (one.stopped.checkpoint / "optimizer.pt").exists() and one.args.save_only_model
 
 

@@ -158,7 +158,7 @@ class StopsInOrder(WholeCheckpoints):
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         failed = self.failed_saves
         super()._save_checkpoint(model, trial)
-        if self.failed_saves == failed:
+        if self.failed_saves == failed and not self.args.save_only_model:  # without the optimiser nothing goes on
             self._saved_at = self.state.global_step
 
     # ---- the end -----------------------------------------------------------------------------------------------
@@ -193,8 +193,8 @@ class StopsInOrder(WholeCheckpoints):
         return None
 
     def _save_the_mark(self, mark: _Mark) -> str | None:
-        """Save the state of the mark; returns what went wrong. Also the optimiser where `save_only_model` leaves it
-        out: without it nothing could go on."""
+        """Save the state of the mark, with the optimiser also where `save_only_model` leaves it out; returns what went
+        wrong."""
         mark.put_back(self)
         only_model, self.args.save_only_model = self.args.save_only_model, False
         try:
