@@ -238,7 +238,8 @@ class WholeCheckpoints(PushesPublished):
             warnings.warn(f"The checkpoints of the run before this one are now in {aside}.", stacklevel=4)
         self.accelerator.wait_for_everyone()
         if self._began:  # weights and optimizer stay as they are, as in TRL; steps, rounds and counts begin again
-            self._step, self._buffered_inputs = 0, None
+            self._step, self._buffered_inputs, self._published = 0, None, None
+            self._windows.clear()
             self.skipped_steps = self.scaler_overflows = self.nonfinite_in_a_row = self.failed_saves = 0
 
     def _check(self, found: checkpoints.Verification) -> None:
