@@ -70,7 +70,6 @@ def loss_inputs(rows=8, width=6, seed=0, spread=0.6, model=None, **extra):
         "old_per_token_logps": old,
         "reward_mean": torch.tensor(0.4),
         "reward_std": torch.tensor(0.3),
-        "progress": torch.tensor(0.25),
     }
     return {**inputs, **extra}
 

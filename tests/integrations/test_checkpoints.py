@@ -7,12 +7,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
+import resuming
 from pmpo.integrations.trl import checkpoints
 from pmpo.integrations.trl.checkpoints import newest_sound, rotate, verify
 from pmpo.integrations.trl.drift import check_drift
 from pmpo.integrations.trl.saving import CheckpointError
 from pmpo.tasks.errors import InputError
+from resuming import Shape
 from support import config, parameters, trainer
 from tiny import tiny_dataset
 
@@ -164,9 +167,58 @@ def test_what_cannot_be_deleted_is_told_and_the_new_checkpoint_stands(tmp_path, 
     assert one.failed_saves == 0 and verify(tmp_path / "limited" / "checkpoint-3").sound
 
 
-def test_a_new_run_among_the_checkpoints_of_another_is_refused(run):
-    with pytest.raises(InputError, match=r"holds a run with checkpoints \(checkpoint-3\). Give another output_dir, or"):
+def test_a_new_run_among_the_checkpoints_of_another_is_told_how_to_go_on_or_begin_again(run):
+    with pytest.raises(InputError) as caught:
         build(run).train()
+    said = str(caught.value)
+    assert "holds a run with checkpoints (checkpoint-3). Continue it with train(resume_from_checkpoint=True), " in said
+    assert f"begin again with PMPOConfig(overwrite_output_dir=True), which moves it to {run}/earlier-1" in said
+
+
+def names(folder):
+    return sorted(path.name for path in folder.glob("checkpoint-*"))
+
+
+def test_a_run_begun_again_in_its_folder_leaves_nothing_of_the_first_out(run):
+    first = {name: verify(run / name).facts["settings"] for name in names(run)}
+    again = build(run, overwrite_output_dir=True, seed=7)
+    with pytest.warns(UserWarning, match="checkpoints of the run before this one are now in .*earlier-1"):
+        again.train()
+    assert names(run) == names(run / "earlier-1") == ["checkpoint-1", "checkpoint-2", "checkpoint-3"]
+    assert {name: verify(run / "earlier-1" / name).facts["settings"] for name in first} == first
+    assert verify(run / "checkpoint-3").facts["settings"]["seed"] == 7
+    with pytest.warns(UserWarning, match="earlier-2"):
+        build(run, overwrite_output_dir=True).train()
+
+
+def test_a_second_call_trains_on_as_in_trl(tmp_path):
+    from trl import GRPOConfig, GRPOTrainer
+
+    classes = {"ours": None, "theirs": (GRPOConfig, GRPOTrainer)}
+    weights = {}
+    for name, kinds in classes.items():
+        loss = {"objective": "grpo"} if kinds is None else {"loss_type": "grpo"}
+        one = resuming.build(tmp_path / name, Shape(2), classes=kinds, max_steps=4, save_steps=2, **loss)
+        torch.manual_seed(3)
+        for _ in range(2):
+            one.train()
+        assert one.state.global_step == 4 and one.lr_scheduler.last_epoch == 4
+        weights[name] = parameters(one)
+    assert (weights["ours"] - weights["theirs"]).abs().max() < 1e-5
+    ours = tmp_path / "ours"
+    assert names(ours) == names(ours / "earlier-1") == ["checkpoint-2", "checkpoint-4"]
+    for log in ("metrics.jsonl", "metrics-1.jsonl"):
+        rows = [json.loads(line) for line in (ours / log).read_text().splitlines()]
+        assert [row["step"] for row in rows if "exponent/mean" in row] == [1, 2, 3, 4]
+
+
+def test_a_second_call_after_a_stop_inside_a_round_begins_with_a_new_round(tmp_path):
+    one = resuming.build(tmp_path, Shape(2), max_steps=3)
+    one.train()
+    made, generate = [], one._generate_and_score_completions
+    one._generate_and_score_completions = lambda inputs: (made.append(one.state.global_step), generate(inputs))[1]
+    one.train()
+    assert made == [0, 2]
 
 
 def test_the_save_limit_holds_in_a_run_and_spares_the_best(tmp_path):

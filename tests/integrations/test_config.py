@@ -106,9 +106,15 @@ def test_what_cannot_work_is_refused_at_construction(changes, message):
         config(**changes)
 
 
-def test_fp16_cannot_skip_steps_by_itself(monkeypatch):
-    with pytest.raises(ValueError, match="gradient scaler"):
-        config(on_nonfinite="skip", fp16=True)
+def test_fp16_skips_what_is_not_finite_as_other_types_do_and_deepspeed_cannot():
+    assert config(fp16=True).on_nonfinite == config().on_nonfinite == "skip"
+    args = config()
+    args.deepspeed = {"zero_optimization": {"stage": 2}}
+    args.settle()
+    assert args.on_nonfinite == "raise"
+    args.on_nonfinite = "skip"
+    with pytest.raises(ValueError, match="DeepSpeed takes itself: write on_nonfinite='raise'"):
+        args.settle()
 
 
 def test_another_objective_takes_its_own_defaults():

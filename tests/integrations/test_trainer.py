@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import shutil
 import time
 from pathlib import Path
 
@@ -77,10 +78,44 @@ def test_rewards_outside_zero_to_one_are_pointed_out_once_where_they_matter(scal
     assert sum("share in [0, 1]" in str(w.message) for w in recwarn) == int(warns)
 
 
-def test_schedule_follows_the_training(tmp_path):
-    one = run(objective="holderpo", max_steps=6, steps_per_generation=2)
-    exponents = [row["exponent/mean"] for row in log_rows(one) if "exponent/mean" in row]
-    assert exponents[::2] == pytest.approx([2.0, 2.0 - 4 / 3, 2.0 - 8 / 3], abs=1e-5)
+def holder(folder=None, resume=None, **changes):
+    """Exponents of every update of HölderPO in a run of two rounds, and those in the buffer's micro-batches."""
+    where = {} if folder is None else {"output_dir": str(folder), "save_strategy": "steps", "save_steps": 3}
+    one = trainer(config(**{"objective": "holderpo", "max_steps": 8, "steps_per_generation": 4, **where, **changes}))
+    shared, context = [], one._context
+    one._context = lambda inputs, mode: (shared.append((one.state.global_step, context(inputs, mode))), shared[-1][1])[
+        1
+    ]
+    one.train(resume_from_checkpoint=resume)
+    return [row["exponent/mean"] for row in log_rows(one) if "exponent/mean" in row], shared
+
+
+LINEAR = [2.0 - 4.0 * step / 7 for step in range(8)]
+
+
+def test_a_schedule_follows_the_updates_and_reaches_its_end_at_the_last():
+    exponents, _ = holder()
+    assert exponents == pytest.approx(LINEAR, abs=1e-6) and exponents[0] == 2.0 and exponents[-1] == -2.0
+
+
+def test_the_micro_batches_of_an_update_share_its_place_in_the_schedule():
+    exponents, shared = holder(gradient_accumulation_steps=2, steps_per_generation=8, per_device_train_batch_size=4)
+    assert len(shared) == 16 and all(facts.progress == pytest.approx(step / 7) for step, facts in shared)
+    assert exponents == pytest.approx(LINEAR, abs=1e-6)
+
+
+def test_a_resumed_run_goes_on_in_the_schedule(tmp_path):
+    whole, _ = holder(tmp_path / "whole")
+    shutil.copytree(tmp_path / "whole" / "checkpoint-3", tmp_path / "again" / "checkpoint-3")
+    again, _ = holder(tmp_path / "again", resume=True)
+    assert again == whole[3:] == pytest.approx(LINEAR[3:], abs=1e-6)
+
+
+def test_an_evaluation_after_the_last_update_is_at_the_end_of_the_schedule():
+    args = config(objective="holderpo", eval_strategy="steps", eval_steps=4, num_generations_eval=2)
+    one = trainer(args, eval_dataset=tiny_dataset(8))
+    one.train()
+    assert [row["eval_exponent/mean"] for row in log_rows(one) if "eval_exponent/mean" in row] == [-2.0]
 
 
 def test_an_exponent_rule_of_the_users_own():

@@ -1,14 +1,16 @@
 """What is refused before step 0, and a run without one step is no success."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
 from datasets import Dataset, IterableDataset
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from pmpo.cli import main
 from pmpo.integrations.trl import PMPOTrainer
-from pmpo.integrations.trl.preflight import context_of, prompt_fault
+from pmpo.integrations.trl.preflight import completion_after, is_blank, preflight, prompt_fault
 from pmpo.tasks.errors import InputError
 from support import config, parameters, trainer
 from tiny import digit_reward, tiny_dataset, tiny_model, tiny_tokenizer
@@ -37,41 +39,92 @@ def test_an_empty_data_set_is_no_success():
 
 @pytest.mark.parametrize(
     ("special", "said"),
-    [([None], "train_dataset[0]['prompt'] is None"), (["1+1=", " "], "train_dataset[1]['prompt'] is empty")],
+    [
+        ([None], "train_dataset[0]['prompt'] is None"),
+        (["1+1=", None], "train_dataset[1]['prompt'] is None"),
+    ],
 )
 def test_prompts_that_are_not_there(special, said):
     assert refusal(prompts(*special)).startswith(said)
 
 
 def test_what_a_prompt_may_be():
-    assert prompt_fault("1+1=") is None and prompt_fault([{"role": "user", "content": "1+1="}]) is None
-    assert prompt_fault([]) == prompt_fault([{"role": "user", "content": ""}])
-    assert "without any content" in prompt_fault([]) and prompt_fault(7) == "is a int, not text or a list of messages"
+    said = [{"role": "user", "content": "1+1="}]
+    nothing = [{"role": "user", "content": ""}]
+    called = [{"role": "assistant", "content": None, "tool_calls": [{"type": "function"}]}]
+    assert [prompt_fault(p) for p in ("1+1=", "", said, nothing, called)] == [None] * 5
+    assert [is_blank(p) for p in ("1+1=", " ", "", said, nothing, called)] == [False, True, True, False, True, False]
+    assert prompt_fault([]) == "is a list without a message"
+    assert prompt_fault(7) == "is a int, not text or a list of messages" == prompt_fault([7]).replace(
+        "list of other things", "int")  # fmt: skip
 
 
-def test_prompts_over_the_context_of_the_model():
-    message = refusal(prompts("1+" * 40))
-    assert (
-        message.startswith("train_dataset[0]['prompt'] ('1+1+")
-        and "80 tokens, but the model's context is 64" in message
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("text", ["", " "])
+def test_a_blank_prompt_is_told_and_trained_on(text, place):
+    rows = prompts(*["1+1="] * place, text)
+    one = trainer(config(shuffle_dataset=False), train_dataset=rows)
+    with pytest.warns(UserWarning, match=rf"train_dataset\[{place}\]\['prompt'\] is without text, and is trained on"):
+        one.train()
+    assert one.state.global_step == 4
+
+
+def test_several_blank_prompts_are_told_once():
+    with pytest.warns(UserWarning, match=r"train_dataset\[1\]\['prompt'\] and 2 more are without text") as caught:
+        trainer(config(max_steps=1), train_dataset=prompts("1=", " ", " ", " ")).train()
+    assert sum("without text" in str(w.message) for w in caught) == 1
+
+
+def test_prompts_over_the_context_of_a_model_with_rotary_positions_train_with_a_warning():
+    with pytest.warns(
+        UserWarning, match=r"train_dataset\[0\].*has 80 tokens, more than .* of 64: .*not trained beyond"
+    ):
+        trainer(config(max_steps=1), train_dataset=prompts("1+" * 40)).train()
+    late = prompts(*["1+1="] * 1500, "1+" * 30)  # beyond the prompts that are tokenized at once
+    said = (
+        r"train_dataset\[1500\].* 60 tokens, and with a completion of 6 that is 66, .*max_completion_length=4 or less"
     )
-    message = refusal(prompts("1+" * 30))
-    assert "with max_completion_length=6 that is 66" in message and "write max_completion_length=4 or less" in message
-    late = prompts(*["1+1="] * 1500, "1+" * 40)  # beyond the prompts that are tokenized at once
-    assert "train_dataset[1500]['prompt']" in refusal(late)
+    with pytest.warns(UserWarning, match=said):
+        one = trainer(config(max_steps=1), train_dataset=late)
+        one.train()
+    assert one.state.global_step == 1
+
+
+def with_table():
+    torch.manual_seed(0)
+    size = {"vocab_size": 17, "n_positions": 32, "n_embd": 16, "n_layer": 1, "n_head": 2}
+    return GPT2LMHeadModel(GPT2Config(**size, bos_token_id=None, eos_token_id=1, pad_token_id=0))
+
+
+def test_prompts_beyond_a_table_of_positions_are_refused_and_completions_that_may_reach_it_told():
+    one = trainer(config(), model=with_table(), train_dataset=prompts("1+" * 16))
+    with pytest.raises(InputError, match="has 32 tokens, but the model's context is 32, where its positions end"):
+        one.train()
+    one = trainer(config(max_steps=1), model=with_table(), train_dataset=prompts("1+" * 14))
+    one.generation_config.max_new_tokens = 4  # this one does not get there
+    with pytest.warns(UserWarning, match="a completion that gets there ends the run; write max_completion_length=4"):
+        one.train()
+
+
+@pytest.mark.parametrize(
+    ("given", "vllm", "expected"),
+    [(None, False, 6), ({"max_new_tokens": 3}, False, 3), ({"max_length": 20}, False, 6), ({"max_tokens": 2}, True, 2),
+     ({"max_new_tokens": None, "max_length": 20}, False, 12), ({"max_new_tokens": None}, False, 1)],
+)  # fmt: skip
+def test_the_longest_completion_is_that_of_the_generation_settings(given, vllm, expected):
+    settings = SimpleNamespace(generation_kwargs=given, use_vllm=vllm, max_completion_length=6)
+    assert completion_after(8, settings) == expected
+
+
+def test_generation_settings_that_ask_for_less_fit(recwarn):
+    trainer(config(max_steps=1, generation_kwargs={"max_new_tokens": 4}), train_dataset=prompts("1+" * 30)).train()
+    assert not [w for w in recwarn if "context" in str(w.message)]
 
 
 def test_the_data_set_of_the_evaluation_is_looked_at_as_well():
     build = {"eval_dataset": {"hard": prompts("1+1=", None)}}
     message = refusal(tiny_dataset(), build, eval_strategy="steps", eval_steps=2, num_generations_eval=2)
     assert message.startswith("eval_dataset['hard'][1]['prompt'] is None")
-
-
-def test_a_context_is_unknown_where_positions_are_stretched():
-    model = tiny_model().config
-    assert context_of(model) == 64
-    model.rope_parameters = {"rope_type": "yarn", "factor": 4.0, "rope_theta": 1e4}
-    assert context_of(model) is None
 
 
 @pytest.mark.parametrize("limit", [{"max_steps": 4}, {"max_steps": -1, "num_train_epochs": 3}])
@@ -129,5 +182,5 @@ def test_messages_are_measured_in_the_chat_template_of_the_model():
     rows = Dataset.from_dict({"prompt": [[{"role": "user", "content": "1+" * 18}]] * 8})
     one = PMPOTrainer(tiny_model(), digit_reward, config(), train_dataset=rows, processing_class=tokenizer)
     one.args.max_completion_length = 16
-    with pytest.raises(InputError, match="has 56 tokens, and with max_completion_length=16 that is 72"):
-        one.train()
+    with pytest.warns(UserWarning, match="has 56 tokens, and with a completion of 16 that is 72"):
+        preflight(one)

@@ -72,11 +72,39 @@ def test_a_second_run_in_the_same_folder_is_refused_and_a_resumed_one_goes_on(fl
     assert main(["train", *short]) == 0
     before = rows_of(tmp_path / "run" / "held_out.jsonl")
     assert main(["train", *flags]) == 2
-    assert "already holds a run" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "already holds a run" in said and "--resume_from_checkpoint true" in said
+    assert "--overwrite_output_dir true moves that run to earlier-1 in it and begins again" in said
     assert main(["train", *flags, "--resume_from_checkpoint", "true"]) == 0
     after = rows_of(tmp_path / "run" / "held_out.jsonl")
     assert after[: len(before)] == before and after[-1]["step"] == 6
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["steps"] == 6
+
+
+def test_a_round_that_nobody_asked_for_shrinks_to_the_data(flags, capsys):
+    flags = [word for word in flags if word not in ("--steps_per_generation", "3")]
+    flags = " ".join(flags).replace("--per_device_train_batch_size 4", "--per_device_train_batch_size 8")
+    flags = flags.replace("--pass_at_1_every", "--pass_at_1_every 3").replace("--seed", "--seed 3")
+    flags = flags.replace("--save_steps", "--save_steps 3").split()
+    with pytest.warns(UserWarning, match="A round of 8 updates needs 16 different prompts, and there are 12: rounds"):
+        assert main(["train", *flags, "--dry_run"]) == 0
+    assert "6 updates of 8 completions per round" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_run_begun_again_in_its_folder_keeps_the_first_beside_it_and_no_other_file(flags, tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert main(["train", *flags, "--max_steps", "3"]) == 0
+    first = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    log = (folder / "metrics.jsonl").read_text()
+    (folder / "notes.txt").write_text("mine")
+    assert main(["train", *flags, "--overwrite_output_dir", "true", "--dry_run"]) == 0
+    assert not (folder / "earlier-1").exists()
+    assert main(["train", *flags, "--overwrite_output_dir", "true"]) == 0
+    assert f"the run that was in {folder} is now in {folder}/earlier-1" in capsys.readouterr().out
+    assert sorted(path.name for path in (folder / "earlier-1").iterdir()) == first
+    assert (folder / "earlier-1" / "metrics.jsonl").read_text() == log and (folder / "notes.txt").exists()
+    assert json.loads((folder / "summary.json").read_text())["steps"] == 6
+    assert len(rows_of(folder / "held_out.jsonl")) == 3
 
 
 def test_a_refused_resumption_leaves_the_configuration_alone(flags, tmp_path, capsys):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pmpo.integrations.trl.preflight import check_fit
+from pmpo.tasks.context import Context
 from pmpo.tasks.conversations import conversation_text, is_conversation
 from pmpo.tasks.errors import InputError
 from pmpo.tasks.problem_table import load_with_layout
@@ -212,7 +213,7 @@ def check_lengths(
     dataset: "Dataset",
     rows: Sequence[int],
     tokenizer: Any,
-    context: int | None,
+    context: Context | None,
     completion: int,
     source: str,
     chat_template_kwargs: Mapping[str, Any] | None = None,
@@ -221,11 +222,11 @@ def check_lengths(
 
     Args:
         rows: the rows' numbers in their source, for messages.
-        context: the model's, tokens; None checks nothing.
+        context: the model's; None checks nothing.
         completion: longest completion that may follow, tokens.
         source: name of the source, for messages.
         chat_template_kwargs: for prompts that are conversations.
-    Raises: InputError naming the row when a prompt, or prompt and completion, do not fit the context.
+    Raises: InputError naming the row as `check_fit`.
     """
     prompts = list(dataset["prompt"])
     special = True

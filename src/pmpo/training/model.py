@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pmpo.tasks.context import Context, context_of
 from pmpo.tasks.errors import InputError
 from pmpo.tasks.problems import looks_like_a_path
 from pmpo.training.arguments import Settings
@@ -22,14 +23,14 @@ class ModelSource:
         name: for people.
         path: what `from_pretrained` takes; None when the model is made first (built-in base, from scratch).
         tokenizer: loaded; None when a dry run could not.
-        context: longest sequence the model takes, tokens; None when unknown.
+        context: longest sequence the model takes; None when unknown.
         unchecked: sentences on what a dry run could not check.
     """
 
     name: str
     path: str | None
     tokenizer: Any
-    context: int | None
+    context: Context | None
     unchecked: tuple[str, ...] = ()
 
 
@@ -55,16 +56,17 @@ def resolve(settings: Settings, texts: list[str]) -> ModelSource:
         )
     from pmpo.training.base_model import make_tokenizer
 
-    return ModelSource("built-in base model for sums", None, make_tokenizer(), 128)
+    return ModelSource("built-in base model for sums", None, make_tokenizer(), Context(128))
 
 
 def _from_scratch(settings: Settings, texts: list[str]) -> ModelSource:
     run = settings.run
+    context = Context(run.scratch_context)
     name = f"new Qwen2, {run.scratch_layers} layers × {run.scratch_hidden_size}"
     if not texts:  # a dry run that could not fetch the data
-        return ModelSource(name, None, None, run.scratch_context, ("the tokenizer: it is trained on the data's text",))
+        return ModelSource(name, None, None, context, ("the tokenizer: it is trained on the data's text",))
     tokenizer = train_tokenizer(texts, run.scratch_vocab_size)
-    return ModelSource(f"{name}, {len(tokenizer)} tokens", None, tokenizer, run.scratch_context)
+    return ModelSource(f"{name}, {len(tokenizer)} tokens", None, tokenizer, context)
 
 
 def _from_pretrained(name: str, settings: Settings) -> ModelSource:
@@ -97,8 +99,7 @@ def _from_pretrained(name: str, settings: Settings) -> ModelSource:
             f"The model {name!r} is no folder here, and the hub did not give it ({reason}). Check the spelling and the "
             "connection, or give the path of a downloaded model."
         ) from error
-    context = getattr(config.get_text_config(), "max_position_embeddings", None)
-    return ModelSource(name, location, tokenizer, context)
+    return ModelSource(name, location, tokenizer, context_of(config))
 
 
 def materialise(source: ModelSource, settings: Settings, folder: Path, note: Note) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pmpo.integrations.trl import PMPOTrainer
+from pmpo.integrations.trl.preflight import completion_after
 from pmpo.tasks.prompting import AUTO, PromptSettings, Settled, read_prompt, settle, write_prompt
 from pmpo.training import data
 from pmpo.training.arguments import Settings
@@ -44,7 +45,7 @@ def rendered(
     parts: list[Any] = []
     longest = 0
     for dataset, rows, completion, name in (
-        (problems.train, problems.train_rows, args.max_completion_length or 1, run.data_name),
+        (problems.train, problems.train_rows, completion_after(0, args), run.data_name),
         (problems.held_out, problems.held_out_rows, eval_length(settings), run.eval_dataset or run.data_name),
     ):
         if dataset is not None:

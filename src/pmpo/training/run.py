@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -62,7 +63,7 @@ def run(settings: Settings, console: Console | None = None) -> summary.Summary |
     _claim_folder(settings, prepared)
     with run_folder.locked(prepared.folder) if main else contextlib.nullcontext():
         if main:
-            _take_folder(settings, prepared)
+            _take_folder(settings, prepared, progress)
         return _run(settings, prepared, progress, console, started)
 
 
@@ -92,7 +93,8 @@ def _prepare(settings: Settings) -> _Prepared:
     again = str(args.resume_from_checkpoint).lower() == "auto" and run_folder.can_begin_again(folder)
     args.resume_from_checkpoint = run_folder.settle_auto(folder, args.resume_from_checkpoint)
     if not again:
-        run_folder.check_folder(folder, run_folder.resume_point(args.resume_from_checkpoint) is not None)
+        resumed = run_folder.resume_point(args.resume_from_checkpoint) is not None
+        run_folder.check_folder(folder, resumed, args.overwrite_output_dir)
     grading = GradingSettings(run.status_rewards, run.grader_options, run.grader_timeout)
     rewards = [load_reward(name, grading, run.task) for name in run.reward]
     problems = data.load(run, rows_to_stream(settings))
@@ -105,6 +107,10 @@ def _prepare(settings: Settings) -> _Prepared:
     settled = prompts.settle_prompt(settings, source, problems)
     problems, longest = prompts.rendered(problems, source, settings, settled.prompt)
     unchecked = (*problems.unchecked, *source.unchecked)
+    if problems.train is not None:
+        smaller = args.fit_round(len(problems.train))
+        if smaller is not None and args.process_index == 0:
+            warnings.warn(smaller, stacklevel=2)
     plan = make_plan(settings, folder, source.name, problems.sizes, longest, unchecked)
     notes = (*problems.notes, *filter(None, [settled.warning]))
     plan = replace(plan, prompt_template=settled.text, notes=notes)
@@ -148,13 +154,16 @@ def _claim_folder(settings: Settings, prepared: _Prepared) -> None:
         args.distributed_state.wait_for_everyone()
 
 
-def _take_folder(settings: Settings, prepared: _Prepared) -> None:
+def _take_folder(settings: Settings, prepared: _Prepared, progress: Progress) -> None:
     """Look again, now that the folder is locked: another run may have come and gone. A new run writes config.yaml."""
     if prepared.again and run_folder.can_begin_again(prepared.folder):
         run_folder.begin_again(prepared.folder)
     resumed = run_folder.resume_point(settings.training.resume_from_checkpoint) is not None
-    run_folder.check_folder(prepared.folder, resumed)
+    run_folder.check_folder(prepared.folder, resumed, settings.training.overwrite_output_dir)
     if not resumed:
+        aside = run_folder.set_aside(prepared.folder)
+        if aside is not None:
+            progress.note(f"the run that was in {prepared.folder} is now in {aside}")
         _write_config(settings, prepared)
 
 

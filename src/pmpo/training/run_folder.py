@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pmpo.integrations.trl import checkpoints
 from pmpo.tasks.errors import InputError
 from pmpo.tasks.files import plain, write_whole
 from pmpo.tasks.versions import library_versions
@@ -26,6 +27,10 @@ from pmpo.training.arguments import RECORD_KEY, Settings
 from pmpo.training.run_arguments import RunArguments
 
 _MARKS = ("config.yaml", "metrics.jsonl", "summary.json", "held_out.jsonl")
+_BESIDES = (
+    "samples.jsonl", "curves.png", "metrics-*.jsonl", "model", "scratch_model", "checkpoint-*", "completions",
+    "nonfinite-*", "README.md",
+)  # fmt: skip
 _SECRETS = ("hub_token", "push_to_hub_token")
 
 
@@ -69,20 +74,20 @@ def run_in(folder: Path) -> list[str]:
     return sorted(n for n in names if n in _MARKS or n.startswith("checkpoint-"))
 
 
-def check_folder(folder: Path, resume: bool) -> None:
-    """Refuse a folder that holds another run, a resume without one, and a folder that cannot be written. Writes
-    nothing."""
+def check_folder(folder: Path, resume: bool, overwrite: bool = False) -> None:
+    """Refuse a folder that holds another run (unless that one may be moved away), a resume without one, and a folder
+    that cannot be written. Writes nothing."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"output_dir {folder} is a file; give the name of a folder.")
     found = run_in(folder)
     saved = any(name.startswith("checkpoint-") for name in found)
-    if found and not resume:
+    if found and not resume and not overwrite:
         instead = "continue that run with --resume_from_checkpoint true"
         if not saved:
             instead = "begin it again with --resume_from_checkpoint auto (it has saved no checkpoint)"
         raise InputError(
             f"The folder {folder} already holds a run ({', '.join(found[:4])}). Give another --output_dir, or "
-            f"{instead}."
+            f"{instead}; --overwrite_output_dir true moves that run to earlier-1 in it and begins again."
         )
     if resume and not saved:
         raise InputError(
@@ -112,6 +117,14 @@ def begin_again(folder: Path) -> None:
     for name in (*_MARKS, "samples.jsonl"):
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / "scratch_model", ignore_errors=True)
+
+
+def set_aside(folder: Path) -> Path | None:
+    """Move the run in a folder to `earlier-1` (or -2, …) in it; None when there is none."""
+    if not run_in(folder):
+        return None
+    written = [path.name for pattern in (*_MARKS, *_BESIDES) for path in folder.glob(pattern)]
+    return checkpoints.set_aside(folder, sorted(written))
 
 
 def resume_point(value: Any) -> str | bool | None:

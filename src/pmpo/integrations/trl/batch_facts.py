@@ -13,21 +13,16 @@ if TYPE_CHECKING:
     from pmpo.integrations.trl.config import PMPOConfig
 
 
-def reward_facts(rewards: Tensor, progress: float) -> dict[str, Tensor]:
-    """μ_R, σ_R (population) and the progress as 0-dim tensors, which survive TRL's shuffle and split.
+def reward_facts(rewards: Tensor) -> dict[str, Tensor]:
+    """μ_R and σ_R (population) as 0-dim tensors, which survive TRL's shuffle and split.
 
     Args:
         rewards: [all completions of all ranks], NaN where there is no reward; those take no part.
-        progress: share of the training that is done, in [0, 1].
     """
     scored = rewards[~rewards.isnan()]
     if not len(scored):
         scored = torch.zeros_like(rewards[:1])
-    return {
-        "reward_mean": scored.mean(),
-        "reward_std": scored.std(correction=0),
-        "progress": torch.tensor(progress, device=rewards.device),
-    }
+    return {"reward_mean": scored.mean(), "reward_std": scored.std(correction=0)}
 
 
 def range_warning(objective: Objective, rewards: Tensor) -> str | None:

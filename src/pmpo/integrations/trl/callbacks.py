@@ -32,6 +32,7 @@ class MetricsLog(TrainerCallback):
         self.path = Path(trainer.args.output_dir) / "metrics.jsonl"
         self._unwritten: list[str] = []
         self._has_written = False  # before training an evaluation may have
+        self._has_begun = False
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """A resumed run continues the log from its checkpoint, since later lines are about to be written again; a new
@@ -40,11 +41,12 @@ class MetricsLog(TrainerCallback):
             return
         if state.global_step > 0:
             drop_lines_after(self.path, state.global_step)
-        elif not self._has_written and self.path.exists() and self.path.stat().st_size:
+        elif (self._has_begun or not self._has_written) and self.path.exists() and self.path.stat().st_size:
             taken = (self.path.with_name(f"metrics-{number}.jsonl") for number in count(1))
             aside = next(path for path in taken if not path.exists())
             self.path.rename(aside)
             warnings.warn(f"{self.path} is of another run, and is now {aside.name}.", stacklevel=2)
+        self._has_begun = True
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
         """One line per event, written and flushed at once; NaN becomes null."""
@@ -104,6 +106,8 @@ class NonFiniteGuard(TrainerCallback):
             trainer.nonfinite_in_a_row = 0
             return
         if not skip:
+            if trainer.leave_to_scaler():
+                return
             trainer._offender = "every loss of the step was finite"
         if not finite and args.on_nonfinite == "raise":
             raise trainer.nonfinite_error("gradient", trainer._offender)

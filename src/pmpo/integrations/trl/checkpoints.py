@@ -8,11 +8,12 @@ manifest tells whether it still is.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,20 @@ def _delete(path: Path) -> None:
     doomed.parent.mkdir(exist_ok=True)
     os.replace(path, doomed)
     shutil.rmtree(doomed)
+
+
+def set_aside(run: Path, names: Sequence[str]) -> Path:
+    """Move what an earlier run left in a folder to the first free `earlier-1`, `earlier-2`, … in it.
+
+    Returns: where it is now.
+    """
+    taken = (run / f"earlier-{number}" for number in itertools.count(1))
+    aside = next(path for path in taken if not path.exists())
+    aside.mkdir()
+    for name in names:
+        os.replace(run / name, aside / name)
+    _flush(run)
+    return aside
 
 
 def clear_staging(run: Path) -> None:

@@ -35,8 +35,8 @@ class PMPOConfig(GRPOConfig):
     batch feeds 8 optimiser steps unless `steps_per_generation` or `generation_batch_size` is given.
 
     What is not given is filled in (`objective`, `beta`, `scale_rewards`, `steps_per_generation`,
-    `generation_batch_size`, `on_nonfinite`), and filled in anew whenever the configuration is copied with changes
-    (`dataclasses.replace`, `with_objective`) or a trainer is built from it after fields were assigned to.
+    `generation_batch_size`, `generation_chunk_size`, `on_nonfinite`), and filled in anew whenever the configuration is
+    copied with changes (`dataclasses.replace`, `with_objective`) or a trainer is built from it.
     `PMPOConfig(**config.to_dict())` says all of it, the values filled in too.
 
     Raises: ValueError from construction, for every combination that could not work, with what to write instead.
@@ -78,8 +78,8 @@ class PMPOConfig(GRPOConfig):
     exponent_schedule: str | None = _option(None, "scheduled: linear, cosine or step.")
     on_nonfinite: str | None = _option(
         None,
-        "A NaN or infinite loss or gradient: skip the step and count it, or raise. Default: skip; raise with fp16 and "
-        "DeepSpeed, which take the step themselves.",
+        "A NaN or infinite loss or gradient: skip the step and count it, or raise. Default: skip; raise with "
+        "DeepSpeed, which takes the step itself. The overflows that fp16's gradient scaler answers are only counted.",
     )
     max_nonfinite_steps: int = _option(5, "Skipped steps in a row after which the run stops and shows the batch.")
     max_failed_rewards: float = _option(
@@ -91,8 +91,19 @@ class PMPOConfig(GRPOConfig):
         "for ever. The function then runs in a thread, which is given up and not stopped; graders in processes, such "
         "as those of pmpo.tasks, have limits of their own and are not touched.",
     )
+    generation_chunk_size: int | None = _option(
+        None,
+        "Completions of a text that a process generates at once with transformers' generate; 0: the whole round. "
+        "Default: what GRPOTrainer would, per_device_train_batch_size x gradient_accumulation_steps, or the whole "
+        "round where its size is given.",
+    )
     on_save_error: str = _option(
         "stop", "A checkpoint that cannot be written (a full disk): stop the run, or continue without it."
+    )
+    overwrite_output_dir: bool = _option(
+        False,
+        "Begin again in a folder that holds a run, which is moved to earlier-1 in it; nothing is deleted. Without "
+        "effect where a run is resumed.",
     )
     allow_change: list[str] | None = field(
         default=None,
@@ -140,6 +151,33 @@ class PMPOConfig(GRPOConfig):
     def updates_per_generation(self) -> float:
         """Optimiser steps between two generations; 1 or less makes every ratio 1."""
         return self.steps_per_generation * self.num_iterations / self.gradient_accumulation_steps
+
+    def fit_round(self, problems: int) -> str | None:
+        """Make a round whose size was not given small enough for a data set, if a smaller one can be.
+
+        Args:
+            problems: rows of the training set.
+        Returns: a sentence when the round was changed.
+        """
+        step = self.per_device_train_batch_size * self.world_size * self.gradient_accumulation_steps
+        updates = self.steps_per_generation // self.gradient_accumulation_steps
+        fitting = [
+            n
+            for n in range(1, updates + 1)
+            if step * n % self.num_generations == 0 and step * n // self.num_generations <= problems
+        ]
+        given = said(self.steps_per_generation), said(self.generation_batch_size)
+        if given != (None, None) or not fitting or fitting[-1] == updates:
+            return None
+        wanted = self.generation_batch_size // self.num_generations
+        self.steps_per_generation = filled(fitting[-1] * self.gradient_accumulation_steps)
+        self.generation_batch_size = filled(step * fitting[-1])
+        return (
+            f"A round of {updates} updates needs {wanted} different prompts, and there are {problems}: rounds have "
+            f"{fitting[-1]} update{'' if fitting[-1] == 1 else 's'} "
+            f"(steps_per_generation={self.steps_per_generation}, {self.generation_batch_size // self.num_generations} "
+            "prompts)."
+        )
 
     def with_objective(self, new: str | Objective) -> PMPOConfig:
         """A copy with another objective; what the old one had filled in is filled in anew."""
@@ -189,7 +227,7 @@ class PMPOConfig(GRPOConfig):
         if said(self.scale_rewards) is None:
             self.scale_rewards = filled(SCALE_REWARDS[resolved.advantage])
         if said(self.on_nonfinite) is None:
-            self.on_nonfinite = filled("raise" if self.fp16 or self.deepspeed else "skip")
+            self.on_nonfinite = filled("raise" if self.deepspeed else "skip")
         checks.check_aggregation(self, resolved)
         checks.check_skip(self)
         sentence = trl_losses.announcement(self, resolved)
@@ -207,6 +245,9 @@ class PMPOConfig(GRPOConfig):
         steps, whole = said(self.steps_per_generation), said(self.generation_batch_size)
         micro_batch = self.per_device_train_batch_size * self.world_size
         checks.check_round(steps, whole, micro_batch)
+        if said(self.generation_chunk_size) is None:
+            once = self.per_device_train_batch_size * self.gradient_accumulation_steps
+            self.generation_chunk_size = filled(once if steps is None and whole is None else 0)
         if steps is None:
             self.steps_per_generation = filled(self._steps() if whole is None else whole // micro_batch)
         if whole is None:

@@ -25,6 +25,9 @@ def check_values(args: PMPOConfig) -> None:
         raise ValueError(f"reward_timeout is {args.reward_timeout}; write seconds, more than 0, or leave it out.")
     if args.on_save_error not in ("stop", "continue"):
         raise ValueError(unknown_name("on_save_error", args.on_save_error, ("stop", "continue")))
+    chunk = said(args.generation_chunk_size)
+    if chunk is not None and chunk < 0:
+        raise ValueError(f"generation_chunk_size is {chunk}; write completions, or 0 for the whole round.")
     for option in fields(args):
         value = getattr(args, option.name)
         if option.name.startswith("vespo_") and value != option.default:
@@ -78,9 +81,7 @@ def check_token_counts(args: PMPOConfig, resolved: Objective) -> None:
 
 def check_skip(args: PMPOConfig) -> None:
     """Skipping is ours to do only where the step is."""
-    if args.on_nonfinite == "skip" and (args.fp16 or args.deepspeed):
-        host = "fp16's gradient scaler" if args.fp16 else "DeepSpeed"
+    if args.on_nonfinite == "skip" and args.deepspeed:
         raise ValueError(
-            f"on_nonfinite='skip' cannot drop a step that {host} takes itself: write on_nonfinite='raise'"
-            + (" or train in bf16." if args.fp16 else ".")
+            "on_nonfinite='skip' cannot drop a step that DeepSpeed takes itself: write on_nonfinite='raise'."
         )

@@ -24,7 +24,7 @@ _HARMLESS = (
     "torch_empty_cache", "local_rank", "ddp_timeout", "skip_memory_metrics", "num_completions_to_print",
     "include_num_input", "load_best", "metric_for", "greater_is", "restore_callback", "use_liger", "tf32",
     "vllm_server", "vllm_gpu_memory", "_n_gpu", "past_index", "ignore_data_skip", "prediction_loss", "debug",
-    "chat_template_path", "train_sampling_strategy_",
+    "chat_template_path", "train_sampling_strategy_", "overwrite_output",
     "generation_batch_size",  # the product of others, which are compared
 )  # fmt: skip
 """Beginnings of the names of arguments that do not change the weights that come out."""
@@ -44,6 +44,10 @@ def settings_of(trainer: PMPOTrainer) -> dict[str, Any]:
         "dataset": data_fingerprint(trainer.train_dataset),
         "reward_functions": list(trainer.reward_func_names),
     }
+    if trainer.tools:  # their descriptions are in the prompts
+        settings["tools"] = [tool.__name__ for tool in trainer.tools]
+    if trainer.environment_factories is not None:
+        settings["environments"] = [name or "environment" for name in trainer.environment_factories]
     return json.loads(json.dumps(settings, default=str, sort_keys=True))
 
 

@@ -76,6 +76,7 @@ def save_generation(trainer: PMPOTrainer, folder: str | Path) -> None:
             "since": trainer._globalstep_last_logged,
         },
         "skipped_steps": trainer.skipped_steps,
+        "scaler_overflows": trainer.scaler_overflows,
         "reference": trainer.ref_model.state_dict() if trainer.args.sync_ref_model else None,
     }
     torch.save(state, _file(folder, trainer.accelerator.process_index))
@@ -109,6 +110,7 @@ def load_generation(trainer: PMPOTrainer, folder: str | Path) -> Resumed:
         state = torch.load(shared, map_location=where, weights_only=True)
         lost = _other_layout(state["layout"], _layout(trainer)) or lost
         trainer.skipped_steps = state["skipped_steps"]
+        trainer.scaler_overflows = state.get("scaler_overflows", 0)
         if state["reference"] is not None and trainer.ref_model is not None:
             trainer.ref_model.load_state_dict(state["reference"])
     if trainer._any_failed(ValueError(lost) if lost else None):

@@ -5,11 +5,13 @@ TRL reports success after 0 steps of a data set that is too small, and meets the
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from datasets import Dataset, IterableDataset
 
+from pmpo.tasks.context import Context, context_of
 from pmpo.tasks.errors import InputError, nearest
 
 if TYPE_CHECKING:
@@ -38,26 +40,41 @@ def check_rounds(problems: int, prompts: int, args: Any) -> None:
     )
 
 
-def check_fit(longest: int, where: str, prompt: Any, context: int | None, completion: int) -> None:
-    """Refuse a prompt that does not fit the model, by itself or with its completion.
+def completion_after(prompt: int, args: Any) -> int:
+    """Tokens of the longest completion after a prompt of so many tokens, as the trainer will generate it."""
+    given = args.generation_kwargs or {}
+    limit = given.get("max_tokens" if args.use_vllm else "max_new_tokens", args.max_completion_length)
+    if limit is None and given.get("max_length") is not None:
+        limit = given["max_length"] - prompt
+    return max(1, limit or 1)
+
+
+def check_fit(longest: int, where: str, prompt: Any, context: Context | None, completion: int) -> None:
+    """Refuse a prompt after which the model's positions end; warn of one that is longer than it was trained for.
 
     Args:
         longest: tokens of the prompt.
         where: what to call it; the message begins with it.
-        context: the model's, tokens; None when it cannot be known, which checks nothing.
+        context: the model's; None when it cannot be known, which checks nothing.
         completion: longest completion that may follow, tokens.
     """
-    if context is None or longest + completion <= context:
+    if context is None or longest + completion <= context.tokens:
         return
     start = " ".join(str(prompt).split())[:60]
     what = f"{where} ({start!r}…) has {longest} tokens"
-    if longest >= context:
+    table = context.is_table()
+    if longest >= context.tokens and table:
         raise InputError(
-            f"{what}, but the model's context is {context}; remove such rows or use a model with a longer context."
+            f"{what}, but the model's context is {context.tokens}, where its positions end; remove such rows or use a "
+            "model with a longer context."
         )
-    raise InputError(
-        f"{what}, and with max_completion_length={completion} that is {longest + completion}, more than the model's "
-        f"context of {context}; write max_completion_length={context - longest} or less, or remove such rows."
+    if longest < context.tokens:
+        what += f", and with a completion of {completion} that is {longest + completion}"
+    ends = "a completion that gets there ends the run" if table else "the model was not trained beyond it"
+    room = context.tokens - longest
+    less = f"write max_completion_length={room} or less, or " if room > 0 else ""
+    warnings.warn(
+        f"{what}, more than the model's context of {context.tokens}: {ends}; {less}remove such rows.", stacklevel=2
     )
 
 
@@ -66,21 +83,40 @@ def preflight(trainer: PMPOTrainer) -> None:
 
     Raises: InputError with the data set and the row.
     """
-    if trainer.environments is not None:  # the environment makes the prompts
-        return
     args, train = trainer.args, trainer.train_dataset
     if isinstance(train, Dataset):
         check_rounds(len(train), args.generation_batch_size // args.num_generations, args)
-    context = context_of(trainer.accelerator.unwrap_model(trainer.model).config)
     for name, dataset in _datasets(trainer):
-        columns = dataset.column_names
-        if columns is not None and "prompt" not in columns:
-            raise InputError(
-                f"{name} has no column 'prompt'; its columns are {', '.join(columns)}.{nearest('prompt', columns)} "
-                "Rename the one that holds the prompts: dataset.rename_column(..., 'prompt')."
-            )
+        if trainer.environment_factories is not None:  # they make the prompts, or complete them
+            _check_routes(trainer, name, dataset)
+            continue
+        _need_column(dataset, name, "prompt", "holds the prompts")
         if isinstance(dataset, Dataset):
-            _check_prompts(trainer, name, dataset, context)
+            _check_prompts(trainer, name, dataset)
+
+
+def _need_column(dataset: Dataset | IterableDataset, name: str, wanted: str, what: str) -> None:
+    columns = dataset.column_names
+    if columns is not None and wanted not in columns:
+        raise InputError(
+            f"{name} has no column {wanted!r}; its columns are {', '.join(columns)}.{nearest(wanted, columns)} "
+            f"Rename the one that {what}: dataset.rename_column(..., {wanted!r})."
+        )
+
+
+def _check_routes(trainer: PMPOTrainer, name: str, dataset: Dataset | IterableDataset) -> None:
+    """Every row of a run with several environments names one of them."""
+    if not trainer._multi_environment:
+        return
+    _need_column(dataset, name, "environment", "names the environments")
+    if isinstance(dataset, Dataset):
+        known = list(trainer.environment_factories)
+        for row, wanted in enumerate(dataset["environment"]):
+            if wanted not in known:
+                raise InputError(
+                    f"{name}[{row}]['environment'] is {wanted!r}, and environment_factory has "
+                    f"{', '.join(map(repr, known))}.{nearest(str(wanted), known)}"
+                )
 
 
 def check_progress(trainer: PMPOTrainer) -> None:
@@ -97,13 +133,6 @@ def check_progress(trainer: PMPOTrainer) -> None:
         )
 
 
-def context_of(config: Any) -> int | None:
-    """The longest sequence of a model, tokens; None where its positions are stretched or it does not say."""
-    text = config.get_text_config()
-    stretched = float((getattr(text, "rope_parameters", None) or {}).get("factor") or 1.0) > 1.0
-    return None if stretched else getattr(text, "max_position_embeddings", None)
-
-
 def _datasets(trainer: PMPOTrainer) -> Iterator[tuple[str, Dataset | IterableDataset]]:
     yield "train_dataset", trainer.train_dataset
     held_out = trainer.eval_dataset
@@ -113,31 +142,53 @@ def _datasets(trainer: PMPOTrainer) -> Iterator[tuple[str, Dataset | IterableDat
         yield "eval_dataset", held_out
 
 
-def _check_prompts(trainer: PMPOTrainer, name: str, dataset: Dataset, context: int | None) -> None:
-    multimodal = trainer._is_vlm or "image" in dataset.column_names or "images" in dataset.column_names
-    completion = trainer.args.max_completion_length or 1
+def _check_prompts(trainer: PMPOTrainer, name: str, dataset: Dataset) -> None:
+    """Prompts that are there, of the right type, and not too long for the model."""
+    context = context_of(trainer.accelerator.unwrap_model(trainer.model).config)
+    # How many tokens an image takes is the processor's to say, and what a prompt becomes a rollout function's.
+    images = trainer._is_vlm or "image" in dataset.column_names or "images" in dataset.column_names
+    measured = context is not None and not images and trainer.rollout_func is None
+    column = dataset.select_columns("prompt")  # nothing else is read: images would be decoded
+    blank: list[int] = []
+    longest = (0, 0, None)  # tokens, row, prompt
     for start in range(0, len(dataset), _AT_ONCE):
-        prompts = dataset[start : start + _AT_ONCE]["prompt"]
+        prompts = column[start : start + _AT_ONCE]["prompt"]
         for row, prompt in enumerate(prompts, start):
             fault = prompt_fault(prompt)
             if fault is not None:
                 raise InputError(f"{name}[{row}]['prompt'] {fault}; remove such rows or mend them.")
-        if context is None or multimodal:  # how many tokens an image takes is the processor's to say
-            continue
-        lengths = [len(ids) for ids in trainer._tokenize_prompts(prompts)[0]]
-        longest = max(lengths)
-        row = lengths.index(longest)
-        check_fit(longest, f"{name}[{start + row}]['prompt']", prompts[row], context, completion)
+            if is_blank(prompt):
+                blank.append(row)
+        if measured:
+            lengths = [len(ids) for ids in trainer._tokenize_prompts(prompts)[0]]
+            row = max(range(len(lengths)), key=lengths.__getitem__)
+            longest = max(longest, (lengths[row], start + row, prompts[row]), key=lambda found: found[0])
+    if blank:
+        more = f" and {len(blank) - 1} more are" if len(blank) > 1 else " is"
+        warnings.warn(
+            f"{name}[{blank[0]}]['prompt']{more} without text, and is trained on as it stands; remove such rows if "
+            "that is not meant.",
+            stacklevel=2,
+        )
+    tokens, row, prompt = longest
+    check_fit(tokens, f"{name}[{row}]['prompt']", prompt, context if measured else None,
+              completion_after(tokens, trainer.args))  # fmt: skip
 
 
 def prompt_fault(prompt: Any) -> str | None:
-    """What is wrong with a prompt, as the rest of a sentence; None for text or messages with something in them."""
+    """What makes a prompt impossible, as the rest of a sentence; None for text or messages."""
     if prompt is None:
         return "is None"
     if isinstance(prompt, str):
-        return None if prompt.strip() else "is empty"
-    if not isinstance(prompt, list):
-        return f"is a {type(prompt).__name__}, not text or a list of messages"
-    if not any(isinstance(message, Mapping) and message.get("content") for message in prompt):
-        return "is a list of messages without any content"
-    return None
+        return None
+    if not isinstance(prompt, list) or not all(isinstance(message, Mapping) for message in prompt):
+        kind = "list of other things" if isinstance(prompt, list) else type(prompt).__name__
+        return f"is a {kind}, not text or a list of messages"
+    return None if prompt else "is a list without a message"
+
+
+def is_blank(prompt: Any) -> bool:
+    """Whether there is no text in a prompt, nor anything else for the model to read."""
+    if isinstance(prompt, str):
+        return not prompt.strip()
+    return not any(message.get("content") or message.get("tool_calls") for message in prompt)

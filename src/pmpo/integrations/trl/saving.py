@@ -38,6 +38,7 @@ class WholeCheckpoints(GRPOTrainer):
     _saving = False
     _sampler: EpochSampler | None = None
     _resumed: Resumed | None = None
+    _began = False
     failed_saves = 0
 
     def _get_train_sampler(self, dataset: Any = None) -> Any:
@@ -146,19 +147,21 @@ class WholeCheckpoints(GRPOTrainer):
             self._settings = drift.settings_of(self)
         return self._settings
 
-    def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
+    def train(self, resume_from_checkpoint: str | bool | None = None, *positional: Any, **kwargs: Any) -> Any:
         """As TRL's; `True` takes the newest sound checkpoint and tells of those it passed over.
 
         Raises: InputError when the checkpoint is damaged, when none is sound, when settings that decide the weights
-            have changed since (`args.allow_change` names those that may), or when a new run finds those of another.
+            have changed since (`args.allow_change` names those that may), or when a new run finds those of another
+            (`args.overwrite_output_dir` moves them away, as does a second call of this trainer's).
         """
         if resume_from_checkpoint:
             resume_from_checkpoint = self._choose(resume_from_checkpoint)
             if self.accelerator.is_main_process:
                 checkpoints.clear_staging(Path(super()._get_output_dir(None)))
         else:
-            self._refuse_other_run()
-        return super().train(resume_from_checkpoint=resume_from_checkpoint or None, **kwargs)
+            self._leave_other_run()
+        self._began = True
+        return super().train(resume_from_checkpoint or None, *positional, **kwargs)
 
     def _choose(self, wanted: str | bool) -> str:
         run = Path(super()._get_output_dir(None))
@@ -180,15 +183,24 @@ class WholeCheckpoints(GRPOTrainer):
             self._check(checkpoints.verify(chosen))
         return str(chosen)
 
-    def _refuse_other_run(self) -> None:
+    def _leave_other_run(self) -> None:
         """Two runs in one folder: rotation and resumption would take the older one's checkpoints for this one's."""
         run = Path(super()._get_output_dir(None))
         found = checkpoints.checkpoints(run) if run.is_dir() else []
-        if found:
+        self.accelerator.wait_for_everyone()  # all have looked
+        if found and not (self._began or self.args.overwrite_output_dir):
             raise InputError(
-                f"The folder {run} holds a run with checkpoints ({found[-1].name}). Give another output_dir, or "
-                "continue that run with train(resume_from_checkpoint=True)."
+                f"The folder {run} holds a run with checkpoints ({found[-1].name}). Continue it with "
+                "train(resume_from_checkpoint=True), or begin again with PMPOConfig(overwrite_output_dir=True), which "
+                f"moves it to {run}/earlier-1, or with another output_dir."
             )
+        if found and self.accelerator.is_main_process:
+            aside = checkpoints.set_aside(run, [path.name for path in found])
+            warnings.warn(f"The checkpoints of the run before this one are now in {aside}.", stacklevel=4)
+        self.accelerator.wait_for_everyone()
+        if self._began:  # weights and optimizer stay as they are, as in TRL; steps, rounds and counts begin again
+            self._step, self._buffered_inputs = 0, None
+            self.skipped_steps = self.scaler_overflows = self.nonfinite_in_a_row = self.failed_saves = 0
 
     def _check(self, found: checkpoints.Verification) -> None:
         if not found.sound:

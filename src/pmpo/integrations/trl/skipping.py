@@ -18,10 +18,12 @@ class SkipsNonFinite(GRPOTrainer):
     Attributes:
         skip_step: whether the update under way is to be skipped, as all processes agreed.
         skipped_steps: how many have been, over the whole run.
+        scaler_overflows: steps that fp16's gradient scaler skipped to lower its scale, over the whole run.
     """
 
     skip_step = False
     skipped_steps = 0
+    scaler_overflows = 0
     nonfinite_in_a_row = 0
     _offender = "every loss of the step was finite"
 
@@ -61,6 +63,17 @@ class SkipsNonFinite(GRPOTrainer):
             f"{sentence}; it is in {folder}. The weights are those of the last finite step. Lower learning_rate or "
             + ("max_grad_norm." if self.nonfinite_in_a_row else "max_grad_norm, or write on_nonfinite: skip.")
         )
+
+    def leave_to_scaler(self) -> bool:
+        """Whether a gradient that is not finite is an overflow that fp16's scaler answers: it skips the step and halves
+        its scale. At a scale of 1 or less it is not the scale that made the gradient overflow."""
+        scaler = self.accelerator.scaler
+        if scaler is None or scaler.get_scale() <= 1.0:
+            return False
+        self.scaler_overflows += 1
+        self._metrics["train"]["fp16/overflows"] = [float(self.scaler_overflows)]
+        self._metrics["train"]["fp16/scale"] = [float(scaler.get_scale())]
+        return True
 
     def count_skipped_step(self, what: str) -> None:
         """Called by the guard when it has dropped the gradients of a step.

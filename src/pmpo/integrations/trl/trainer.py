@@ -7,12 +7,14 @@ the policy term and the KL penalty are `pmpo.policy_loss`. The reasons are in do
 
 from __future__ import annotations
 
+import copy
 import textwrap
 import warnings
 from collections import defaultdict
 from typing import Any
 
 import torch
+from datasets import Dataset
 from torch import Tensor
 from trl.trainer.utils import get_config_model_id, is_async_callable
 
@@ -21,6 +23,7 @@ from pmpo.integrations.trl.batch_facts import one_update_warning, range_warning,
 from pmpo.integrations.trl.callbacks import MetricsLog, NonFiniteGuard
 from pmpo.integrations.trl.config import PMPOConfig
 from pmpo.integrations.trl.float32 import float32_heads
+from pmpo.integrations.trl.generating import GeneratesInChunks, InPieces
 from pmpo.integrations.trl.preflight import check_progress, preflight
 from pmpo.integrations.trl.saving import WholeCheckpoints
 from pmpo.integrations.trl.skipping import SkipsNonFinite
@@ -33,7 +36,7 @@ from pmpo.tasks.graded_reward import GradedReward
 from pmpo.tasks.tolerant_reward import TolerantCoroutine, TolerantReward
 
 
-class PMPOTrainer(SkipsNonFinite, WholeCheckpoints):
+class PMPOTrainer(GeneratesInChunks, SkipsNonFinite, WholeCheckpoints):
     """Trains a causal language model with any objective of the family.
 
     Args:
@@ -62,6 +65,7 @@ class PMPOTrainer(SkipsNonFinite, WholeCheckpoints):
         model: Any,
         reward_funcs: Any = None,
         args: PMPOConfig | None = None,
+        train_dataset: Any = None,
         *positional: Any,
         objective: str | Objective | None = None,
         **kwargs: Any,
@@ -76,9 +80,12 @@ class PMPOTrainer(SkipsNonFinite, WholeCheckpoints):
             )
         if objective is not None:
             args = args.with_objective(objective)
+        args = copy.copy(args)
         args.settle()  # fields may have been assigned to since it was made
+        if isinstance(train_dataset, Dataset):
+            self._tell(args.fit_round(len(train_dataset)), args)
         with float32_heads():
-            super().__init__(model, reward_funcs, args, *positional, **kwargs)
+            super().__init__(model, reward_funcs, args, train_dataset, *positional, **kwargs)
         self.policy_objective = args.resolved_objective
         # What TRL's loss still reads while its policy term is switched off.
         self.loss_type, self.importance_sampling_level = "grpo", "token"
@@ -87,14 +94,18 @@ class PMPOTrainer(SkipsNonFinite, WholeCheckpoints):
         self._histogram: tuple[dict[str, Any] | None, list[float]] = (None, [])
         self._slice_tokens: Tensor | None = None
         self._warned_of_range = False
-        self.reward_funcs = [self._tolerant(function) for function in self.reward_funcs]
+        named = zip(self.reward_funcs, self.reward_func_names, strict=True)
+        self.reward_funcs = [self._tolerant(function, name) for function, name in named]
         self.add_callback(MetricsLog(self))
         self.add_callback(NonFiniteGuard(self))
-        warning = one_update_warning(args)
-        if warning is not None and self.accelerator.is_main_process:
-            warnings.warn(warning, stacklevel=2)
+        self._tell(one_update_warning(args), args)
 
-    def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
+    @staticmethod
+    def _tell(sentence: str | None, args: PMPOConfig) -> None:
+        if sentence is not None and args.process_index == 0:
+            warnings.warn(sentence, stacklevel=3)
+
+    def train(self, resume_from_checkpoint: str | bool | None = None, *positional: Any, **kwargs: Any) -> Any:
         """As TRL's, after a look at the data sets.
 
         Raises: InputError for prompts that cannot work (see `preflight`), for a run that ends without one optimiser
@@ -102,7 +113,14 @@ class PMPOTrainer(SkipsNonFinite, WholeCheckpoints):
         """
         self.args.check_unchanged(self.policy_objective)
         preflight(self)
-        result = super().train(resume_from_checkpoint, **kwargs)
+        if resume_from_checkpoint and self.environment_factories is not None:
+            warnings.warn(
+                "Resumed with environments that are made anew: what they keep from one episode to the next, such as a "
+                "random generator of their own, is in no checkpoint, so the next episodes may be others than without "
+                "the interruption. The generators of random, numpy and torch are restored.",
+                stacklevel=2,
+            )
+        result = super().train(resume_from_checkpoint, *positional, **kwargs)
         check_progress(self)
         return result
 
@@ -113,13 +131,15 @@ class PMPOTrainer(SkipsNonFinite, WholeCheckpoints):
         else:
             self.control.should_training_stop = True
 
-    def _tolerant(self, function: Any) -> Any:
-        """A Python function with single failures made missing rewards; reward models as they are."""
+    def _tolerant(self, function: Any, name: str) -> Any:
+        """A Python function with single failures made missing rewards; a reward model that reads chunks of a round."""
         if isinstance(function, torch.nn.Module):
-            return function
+            size = self.args.generation_chunk_size
+            return InPieces(function, size) if size else function
         checked = function
         if not isinstance(function, CheckedReward):
-            checked = CheckedReward(function, getattr(function, "__name__", type(function).__name__))
+            checked = CheckedReward(function, name)
+            checked.__name__ = name  # an environment's own reward has the name of its class
         kind = TolerantCoroutine if is_async_callable(function) else TolerantReward
         limited = not isinstance(checked.function, GradedReward)  # it kills what takes too long, one by one
         return kind(checked, self.args.max_failed_rewards, self.args.reward_timeout if limited else None)
@@ -147,7 +167,7 @@ class PMPOTrainer(SkipsNonFinite, WholeCheckpoints):
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         """TRL's, with the facts of the generation batch that the objective may need."""
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
-        output |= reward_facts(self._rewards, self.state.global_step / max(1, self.state.max_steps))
+        output |= reward_facts(self._rewards)
         warning = None if self._warned_of_range else range_warning(self.policy_objective, self._rewards)
         if warning is not None:
             self._warned_of_range = True
@@ -245,7 +265,8 @@ class PMPOTrainer(SkipsNonFinite, WholeCheckpoints):
 
     def _context(self, inputs: dict[str, Any], mode: str) -> BatchContext:
         """Counts of the whole optimiser step (in evaluation: of the call) and statistics of the generation batch."""
-        facts = {name: inputs[name] for name in ("reward_mean", "reward_std", "progress")}
+        facts = {name: inputs[name] for name in ("reward_mean", "reward_std")}
+        facts["progress"] = min(1.0, self.state.global_step / max(1, self.state.max_steps - 1))  # 1 at the last update
         if mode == "eval":
             return BatchContext(**facts)
         accumulation = self.current_gradient_accumulation_steps

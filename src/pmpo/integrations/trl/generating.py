@@ -1,0 +1,77 @@
+"""The part of `PMPOTrainer` that generates a round in pieces of the width that GRPOTrainer would have used.
+
+A round of ours feeds several updates, and is as many times wider than one of GRPOTrainer's. Its completions need not be
+sampled side by side: in pieces, one after the other, they take GRPOTrainer's memory and its random numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers.modeling_outputs import SequenceClassifierOutput
+from trl import GRPOTrainer
+
+
+class GeneratesInChunks(GRPOTrainer):
+    """TRL's trainer, generating `args.generation_chunk_size` completions at once; 0 is the whole round."""
+
+    def _tokenize_prompts(self, prompts: list[Any]) -> Any:
+        """As TRL's; a prompt without a single token, on which a model cannot begin, is the end token."""
+        prompt_ids, images, fields = super()._tokenize_prompts(prompts)
+        return [ids or [self._tokenizer.eos_token_id] for ids in prompt_ids], images, fields
+
+    def _generate_single_turn(
+        self,
+        prompt_ids: list[list[int]],
+        images: list[Any] | None,
+        multimodal_fields: dict[str, Any],
+        num_generations: int,
+        has_tool_images: bool = False,
+    ) -> tuple[list[list[int]], Any]:
+        """In pieces, each padded to its own longest prompt; what samples or batches in its own way goes whole."""
+        size = self.args.generation_chunk_size
+        if not self._in_chunks(len(prompt_ids), images, multimodal_fields, num_generations):
+            whole: tuple[list[list[int]], Any] = super()._generate_single_turn(
+                prompt_ids, images, multimodal_fields, num_generations, has_tool_images
+            )
+            return whole
+        completion_ids: list[list[int]] = []
+        for start in range(0, len(prompt_ids), size):
+            rows = slice(start, start + size)
+            fields = {name: values[rows] for name, values in multimodal_fields.items()}
+            completion_ids += super()._generate_single_turn(prompt_ids[rows], None, fields, num_generations)[0]
+        return completion_ids, None
+
+    def _in_chunks(self, count: int, images: Any, multimodal_fields: dict[str, Any], num_generations: int) -> bool:
+        """Whether `count` completions are made in pieces: after text, in training, by transformers' `generate`.
+
+        Sharded weights are gathered by all processes together, and after a tool call each has its own number of rows.
+        """
+        sharded = self.is_deepspeed_enabled or self.is_fsdp_enabled
+        a_row_each = all(isinstance(values, list) and len(values) == count for values in multimodal_fields.values())
+        return (
+            0 < self.args.generation_chunk_size < count
+            and self.model.training
+            and not (self.use_vllm or self.use_transformers_continuous_batching)
+            and (images is None and a_row_each)
+            and not (sharded and num_generations == 1)
+        )
+
+
+class InPieces(nn.Module):
+    """A reward model that reads no more than `size` completions at once."""
+
+    def __init__(self, model: nn.Module, size: int) -> None:
+        super().__init__()
+        self.model, self.size = model, size
+
+    def forward(self, **inputs: Tensor) -> SequenceClassifierOutput:
+        """The logits of every completion; the tensors of `inputs` have one row for each."""
+        count = len(next(iter(inputs.values())))
+        logits = [
+            self.model(**{name: value[start : start + self.size] for name, value in inputs.items()}).logits
+            for start in range(0, count, self.size)
+        ]
+        return SequenceClassifierOutput(logits=torch.cat(logits))
