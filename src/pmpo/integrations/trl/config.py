@@ -35,8 +35,8 @@ class PMPOConfig(GRPOConfig):
     batch feeds 8 optimiser steps unless `steps_per_generation` or `generation_batch_size` is given.
 
     What is not given is filled in (`objective`, `beta`, `scale_rewards`, `steps_per_generation`,
-    `generation_batch_size`, `on_nonfinite`), and filled in anew whenever the configuration is copied with changes
-    (`dataclasses.replace`, `with_objective`) or a trainer is built from it after fields were assigned to.
+    `generation_batch_size`, `generation_chunk_size`, `on_nonfinite`), and filled in anew whenever the configuration is
+    copied with changes (`dataclasses.replace`, `with_objective`) or a trainer is built from it.
     `PMPOConfig(**config.to_dict())` says all of it, the values filled in too.
 
     Raises: ValueError from construction, for every combination that could not work, with what to write instead.
@@ -247,6 +247,9 @@ class PMPOConfig(GRPOConfig):
         steps, whole = said(self.steps_per_generation), said(self.generation_batch_size)
         micro_batch = self.per_device_train_batch_size * self.world_size
         checks.check_round(steps, whole, micro_batch)
+        if said(self.generation_chunk_size) is None:
+            once = self.per_device_train_batch_size * self.gradient_accumulation_steps
+            self.generation_chunk_size = filled(once if steps is None and whole is None else 0)
         if steps is None:
             self.steps_per_generation = filled(self._steps() if whole is None else whole // micro_batch)
         if whole is None:

@@ -29,6 +29,9 @@ def check_values(args: PMPOConfig) -> None:
         )
     if args.on_save_error not in ("stop", "continue"):
         raise ValueError(unknown_name("on_save_error", args.on_save_error, ("stop", "continue")))
+    chunk = said(args.generation_chunk_size)
+    if chunk is not None and chunk < 0:
+        raise ValueError(f"generation_chunk_size is {chunk}; write completions, or 0 for the whole round.")
     for option in fields(args):
         value = getattr(args, option.name)
         if option.name.startswith("vespo_") and value != option.default:
