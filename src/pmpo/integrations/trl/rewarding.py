@@ -27,17 +27,19 @@ class BearsFailedRewards(GRPOTrainer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.reward_funcs = [self._tolerant(function) for function in self.reward_funcs]
+        named = zip(self.reward_funcs, self.reward_func_names, strict=True)
+        self.reward_funcs = [self._tolerant(function, name) for function, name in named]
         self._failed_batches = [FailedBatches(self.args.max_failed_rewards) for _ in self.reward_funcs]
         self._told_of_nonfinite: set[str] = set()
 
-    def _tolerant(self, function: Any) -> Any:
+    def _tolerant(self, function: Any, name: str) -> Any:
         """A Python function with its failures made missing rewards; reward models as they are."""
         if isinstance(function, torch.nn.Module):
             return function
         checked = function
         if not isinstance(function, CheckedReward):
-            checked = CheckedReward(function, getattr(function, "__name__", type(function).__name__))
+            checked = CheckedReward(function, name)
+            checked.__name__ = name  # an environment's own reward has the name of its class
         kind = TolerantCoroutine if is_async_callable(function) else TolerantReward
         limited = not isinstance(checked.function, GradedReward)  # it kills what takes too long, one by one
         return kind(checked, self.args.reward_timeout if limited else None)

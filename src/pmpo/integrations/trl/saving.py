@@ -146,7 +146,7 @@ class WholeCheckpoints(GRPOTrainer):
             self._settings = drift.settings_of(self)
         return self._settings
 
-    def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
+    def train(self, resume_from_checkpoint: str | bool | None = None, *positional: Any, **kwargs: Any) -> Any:
         """As TRL's; `True` takes the newest sound checkpoint and tells of those it passed over.
 
         Raises: InputError when the checkpoint is damaged, when none is sound, when settings that decide the weights
@@ -158,7 +158,7 @@ class WholeCheckpoints(GRPOTrainer):
                 checkpoints.clear_staging(Path(super()._get_output_dir(None)))
         else:
             self._refuse_other_run()
-        return super().train(resume_from_checkpoint=resume_from_checkpoint or None, **kwargs)
+        return super().train(resume_from_checkpoint or None, *positional, **kwargs)
 
     def _choose(self, wanted: str | bool) -> str:
         run = Path(super()._get_output_dir(None))
