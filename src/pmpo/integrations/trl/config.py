@@ -169,7 +169,8 @@ class PMPOConfig(GRPOConfig):
             for n in range(1, updates + 1)
             if step * n % self.num_generations == 0 and step * n // self.num_generations <= problems
         ]
-        if not self._has_default_round or not fitting or fitting[-1] == updates:
+        given = said(self.steps_per_generation), said(self.generation_batch_size)
+        if given != (None, None) or not fitting or fitting[-1] == updates:
             return None
         wanted = self.generation_batch_size // self.num_generations
         self.steps_per_generation = filled(fitting[-1] * self.gradient_accumulation_steps)
@@ -254,13 +255,5 @@ class PMPOConfig(GRPOConfig):
             self.steps_per_generation = filled(self._steps() if whole is None else whole // micro_batch)
         if whole is None:
             self.generation_batch_size = filled(micro_batch * self.steps_per_generation)
-        if said(self.generation_chunk_size) is None:
-            once = self.per_device_train_batch_size * self.gradient_accumulation_steps
-            self.generation_chunk_size = filled(once if self._has_default_round else 0)
         checks.check_groups(self)
         checks.check_token_counts(self, self.resolved_objective)
-
-    @property
-    def _has_default_round(self) -> bool:
-        """Whether the size of a round was left to us."""
-        return said(self.steps_per_generation) is None and said(self.generation_batch_size) is None

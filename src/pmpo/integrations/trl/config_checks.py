@@ -23,10 +23,6 @@ def check_values(args: PMPOConfig) -> None:
         raise ValueError(f"max_failed_rewards is {args.max_failed_rewards}; write a share, 0..1.")
     if args.reward_timeout is not None and not args.reward_timeout > 0.0:
         raise ValueError(f"reward_timeout is {args.reward_timeout}; write seconds, more than 0, or leave it out.")
-    if args.generation_chunk_size is not None and args.generation_chunk_size < 0:
-        raise ValueError(
-            f"generation_chunk_size is {args.generation_chunk_size}; write completions, or 0 for the whole round."
-        )
     if args.on_save_error not in ("stop", "continue"):
         raise ValueError(unknown_name("on_save_error", args.on_save_error, ("stop", "continue")))
     chunk = said(args.generation_chunk_size)

@@ -69,12 +69,13 @@ class _Mark:
     def put_back(self, trainer: PMPOTrainer) -> None:
         """Undo what has happened in the trainer since."""
         _set_random_states(self.random, trainer.accelerator.device)
-        trainer._step, trainer._buffered_inputs = self.generation["step"], self.generation["buffer"]
-        trainer.skipped_steps = self.generation["skipped_steps"]
+        generation = dict(self.generation)
+        del generation["layout"]
+        trainer._step, trainer._buffered_inputs = generation.pop("step"), generation.pop("buffer")
         for gathered in (trainer._metrics["train"], trainer._pending_metrics, trainer._pending_extra_logs):
             gathered.clear()
-        take_up(trainer, Resumed(self.generation["log"], None), 0, 0)
-        for holder, values in ((trainer, self.counters), (trainer.state, self.state)):
+        take_up(trainer, Resumed(generation.pop("log"), None), 0, 0)
+        for holder, values in ((trainer, generation), (trainer, self.counters), (trainer.state, self.state)):
             for name, value in values.items():
                 setattr(holder, name, value)
 
@@ -115,11 +116,11 @@ class StopsInOrder(WholeCheckpoints):
         super().__init__(*args, **kwargs)
         self.callback_handler.callbacks.insert(0, _Watch(self))
 
-    def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
+    def train(self, resume_from_checkpoint: str | bool | None = None, *positional: Any, **kwargs: Any) -> Any:
         """As `WholeCheckpoints.train`; a stop in order saves what was done and says how to go on."""
         self.stopped = self._mark = None
         try:
-            return super().train(resume_from_checkpoint, **kwargs)
+            return super().train(resume_from_checkpoint, *positional, **kwargs)
         except (InputError, NonFiniteLossError, KeyboardInterrupt) as error:
             if self._mark is not None:  # else the training had not begun
                 self.stopped = self._stop(error)
