@@ -27,5 +27,6 @@ def test_two_processes_make_one_run(tmp_path):
     assert done.stdout.count("pass@1 after") == 1
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["steps"] == 2 and summary["n_eval"] == 7 and summary["pass_at_1_after"] is not None
+    assert json.loads((tmp_path / "out" / "model" / "pmpo_prompt.json").read_text())["template"] == "plain"
     steps = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in steps if "exponent/mean" in row] == [1, 2]

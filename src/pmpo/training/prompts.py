@@ -72,5 +72,5 @@ class RunTrainer(PMPOTrainer):
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         super()._save(output_dir, state_dict)
-        if self.prompt is not None:
+        if self.prompt is not None and self.args.should_save:  # every process comes here, one writes
             write_prompt(Path(output_dir or self.args.output_dir), self.prompt)
