@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from transformers import GPT2Config
 
 from pmpo.cli import main
 from tiny import tiny_model, tiny_tokenizer
@@ -74,6 +75,8 @@ def base(tmp_path, monkeypatch):
     )
     tiny_model().save_pretrained(tmp_path / "model")
     tiny_tokenizer().save_pretrained(tmp_path / "model")
+    GPT2Config(vocab_size=17, n_positions=64, n_embd=16, n_layer=1, n_head=2).save_pretrained(tmp_path / "table")
+    tiny_tokenizer().save_pretrained(tmp_path / "table")
     return [
         "train",
         "--dataset",
@@ -120,7 +123,7 @@ BAD = {
         "8 completions .*num_generations=3. Write per_device_train_batch_size=3",
     ),
     "prompt longer than the context": (
-        ["--dataset", "long.jsonl"],
+        ["--dataset", "long.jsonl", "--model_name_or_path", "table"],  # of positions, whose end is an error
         "row 2 of long.jsonl .* has 102 tokens, .* context is 64",
     ),
     "unreadable model path": (["--model_name_or_path", "./modle"], "There is no model folder modle; give the folder"),
