@@ -21,14 +21,14 @@ def test_defaults_are_pmpo_with_eight_updates_per_generation():
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"objective": "grpo", "epsilon": 0.1}, pmpo.objective("grpo", trust_region=pmpo.RatioClip(None, 0.1, 0.1))),
+        ({"objective": "grpo", "epsilon": 0.1}, pmpo.objective("grpo", trust_region=pmpo.RatioClip(0.1, 0.1))),
         (
             {"objective": "grpo", "epsilon_high": 0.3},
-            pmpo.objective("grpo", trust_region=pmpo.RatioClip(None, 0.2, 0.3)),
+            pmpo.objective("grpo", trust_region=pmpo.RatioClip(0.2, 0.3)),
         ),
-        ({"objective": "grpo", "delta": 3.0}, pmpo.objective("grpo", trust_region=pmpo.RatioClip(3.0))),
-        ({"log_ratio_low": 0.3}, pmpo.objective("pmpo", trust_region=pmpo.LogRatioClip(None, 0.3, 0.3))),
-        ({"log_ratio_high": 0.6}, pmpo.objective("pmpo", trust_region=pmpo.LogRatioClip(None, 0.4, 0.6))),
+        ({"objective": "grpo", "delta": 3.0}, pmpo.objective("grpo", trust_region=pmpo.RatioClip(dual_clip_ratio=3.0))),
+        ({"log_ratio_low": 0.3}, pmpo.objective("pmpo", trust_region=pmpo.LogRatioClip(0.3, 0.3))),
+        ({"log_ratio_high": 0.6}, pmpo.objective("pmpo", trust_region=pmpo.LogRatioClip(0.4, 0.6))),
         (
             {"objective": "apmpo", "beta": 0.0, "epsilon_high_max": 0.5},
             pmpo.objective("apmpo", kl_coef=0.0, trust_region=pmpo.FeedbackAdaptiveClip(ratio_high_max=0.5)),
