@@ -8,8 +8,8 @@ block makes 8 optimiser steps that are not counted, then --steps. A round, one g
 timed from the end of a step to the end of another and divided by its steps, so a trainer that generates for 8 steps at
 once is not flattered by the 7 that do not generate; both generate as many completions an optimiser step. The table has
 the median over all rounds with its quartiles, and the ratio of neighbouring blocks with its range. Peak memory: each
-side in a process of its own, 8 steps with completions three times as long, the largest resident set less that before
-the trainer was built; on CUDA the most that was allocated.
+side in processes of its own, as many as blocks, 8 steps with completions three times as long, the largest resident set
+less that before the trainer was built; on CUDA the most that was allocated.
 """
 
 import argparse
@@ -147,12 +147,12 @@ def alone(script: str, side: str) -> float:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one script cost: seconds a step of every round by block, and the peak of memory, for each side."""
+    """What one script cost: seconds a step of every round by block, and the peaks of memory, for each side."""
 
     script: str
     blocks: dict[str, list[list[float]]]
     every: dict[str, int]
-    peak: dict[str, float]
+    peaks: dict[str, list[float]]
 
     def row(self) -> list[str]:
         """The cells of the table."""
@@ -164,8 +164,9 @@ class Cost:
         medians = [[statistics.median(block) for block in self.blocks[side]] for side in SIDES]
         ratios = [ours / theirs for theirs, ours in zip(*medians, strict=True)]
         cells.append(f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})")
-        cells += [f"{self.peak[side]:.0f} MB" for side in SIDES]
-        return [*cells, f"{self.peak['ours'] / self.peak['theirs']:.2f}"]
+        peak = {side: statistics.median(self.peaks[side]) for side in SIDES}
+        cells += [f"{peak[side]:.0f} MB ({min(self.peaks[side]):.0f}–{max(self.peaks[side]):.0f})" for side in SIDES]
+        return [*cells, f"{peak['ours'] / peak['theirs']:.2f}"]
 
 
 def measure(script: str, blocks: int, steps: int) -> Cost:
@@ -178,7 +179,8 @@ def measure(script: str, blocks: int, steps: int) -> Cost:
                 found = forked(script, side, steps, Path(folder))
                 times[side].append(found["rounds"])
                 every[side] = found["every"]
-    return Cost(script, times, every, {side: alone(script, side) for side in SIDES})
+    peaks = {side: [alone(script, side) for _ in range(blocks)] for side in SIDES}
+    return Cost(script, times, every, peaks)
 
 
 def main() -> None:
@@ -205,9 +207,8 @@ def main() -> None:
         "```\npython benchmarks/trainer_cost.py --output docs/measured/trainer_cost.md\n```\n\n"
         f"{device}; torch {torch.__version__}, trl {trl.__version__}. Batch 8, groups of 8, completions of 64 tokens; "
         f"{options.blocks} blocks of {options.steps} steps a trainer, in turns. Median of the rounds (quartiles); "
-        "ratio of neighbouring blocks (range). Memory with completions of 192 tokens, above what the imports take.\n\n"
-        + "\n".join(lines)
-        + "\n"
+        "ratio of neighbouring blocks (range). Memory with completions of 192 tokens, above what the imports take: "
+        "median (range) of as many processes.\n\n" + "\n".join(lines) + "\n"
     )
     print(text)
     if options.output is not None:
