@@ -28,4 +28,6 @@ def main(model: str, output_dir: str = "runs/example", **settings) -> PMPOTraine
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python examples/train_with_trl.py MODEL_ID_OR_PATH")
     main(sys.argv[1])

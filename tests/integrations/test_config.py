@@ -79,7 +79,7 @@ def test_every_field_changes_the_objective(changes, expected):
     ("changes", "message"),
     [
         ({"objective": "pmop"}, "did you mean 'pmpo'"),
-        ({"epsilon": 0.2}, "bounds in nats. Write log_ratio_low"),
+        ({"objective": "pmpo", "epsilon": 0.2}, "bounds in nats. Write log_ratio_low"),
         ({"objective": "grpo", "log_ratio_low": 0.4}, "takes ratio bounds. Write epsilon"),
         ({"objective": "grpo", "epsilon_high_max": 0.4}, "no meaning for the trust region RatioClip"),
         ({"objective": "grpo", "clip_reading": "two_sided"}, "belongs to the exponent rule ClipAwareESS"),
@@ -115,6 +115,16 @@ def test_fp16_skips_what_is_not_finite_as_other_types_do_and_deepspeed_cannot():
     args.on_nonfinite = "skip"
     with pytest.raises(ValueError, match="DeepSpeed takes itself: write on_nonfinite='raise'"):
         args.settle()
+
+
+@pytest.mark.parametrize(("given", "high"), [({"epsilon": 0.1}, 0.1), ({"epsilon_high": 0.3}, 0.3)], ids=str)
+def test_an_epsilon_alone_clips_ratios_with_a_warning(given, high):
+    with pytest.warns(UserWarning, match="the default objective's clip of log ratios gives way to one of ratios"):
+        args = config(**given)
+    region = pmpo.RatioClip(given.get("epsilon", 0.2), high)
+    assert args.resolved_objective == pmpo.objective("pmpo", trust_region=region)
+    args.objective = "grpo"  # now it is said
+    assert args.resolved_objective == pmpo.objective("grpo", trust_region=region)
 
 
 def test_another_objective_takes_its_own_defaults():

@@ -58,7 +58,7 @@ def test_the_kl_of_an_assigned_objective_is_its_own_unless_it_was_said(tmp_path)
 @pytest.mark.parametrize(
     ("assigned", "message"),
     [
-        ({"epsilon": 0.3}, "Write log_ratio_low"),
+        ({"objective": "pmpo", "epsilon": 0.3}, "Write log_ratio_low"),
         ({"objective": "gmpo", "ess_map": "ramp"}, "belongs to the exponent rule ClipAwareESS"),
         ({"advantage": "rloo", "multi_objective_aggregation": "normalize_then_sum"}, "sum_then_normalize"),
         ({"num_generations": 3}, "divisible by num_generations"),

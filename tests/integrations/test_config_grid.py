@@ -29,7 +29,7 @@ def expected(name, region, exponent, ess_map):
             return None
         rule = pmpo.ClipAwareESS(**options)
     parts = {"exponent": rule} | ({} if region is None else {"trust_region": region})
-    if OBJECTIVES[name].sequence_weight == "constant":
+    if OBJECTIVES[name].sequence_weight == "constant" and OBJECTIVES[name].max_completion_length is None:
         parts["max_completion_length"] = 6
     try:
         return pmpo.objective(name, **parts)

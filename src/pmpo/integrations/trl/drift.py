@@ -39,7 +39,8 @@ def check_drift(old: Mapping[str, Any], new: Mapping[str, Any], allowed: Sequenc
         shown = "; ".join(f"{name} was {_short(then)} and is {_short(now)}" for name, (then, now) in refused.items())
         raise InputError(
             f"The run to resume from {checkpoint} had other settings: {shown}. Resumed like this it would be another "
-            f"run under the same name: set them back, or write --allow_change {' '.join(refused)}."
+            f"run under the same name: set them back, or write --allow_change {' '.join(refused)} (in Python "
+            f"allow_change={list(refused)})."
         )
     return [f"{name} was {_short(then)} and is {_short(now)}" for name, (then, now) in found.items()]
 

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from trl.trainer.utils import RepeatSampler
 
+from pmpo.integrations.trl.filled import plain
+
 if TYPE_CHECKING:
     from pmpo.integrations.trl.trainer import PMPOTrainer
 
@@ -60,7 +62,8 @@ def _file(folder: str | Path, rank: int) -> Path:
 def _layout(trainer: PMPOTrainer) -> dict[str, int]:
     """How a round is divided: what is buffered under one division means nothing under another."""
     names = ("steps_per_generation", "num_iterations", "gradient_accumulation_steps", "per_device_train_batch_size")
-    return {"processes": trainer.accelerator.num_processes, **{name: getattr(trainer.args, name) for name in names}}
+    numbers = {name: plain(getattr(trainer.args, name)) for name in names}
+    return {"processes": trainer.accelerator.num_processes, **numbers}
 
 
 def generation_state(trainer: PMPOTrainer) -> dict[str, Any]:

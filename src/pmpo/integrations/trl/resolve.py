@@ -15,7 +15,7 @@ from pmpo.objective.exponents import ClipAwareESS, LinearMap, PowerMap, RampMap,
 from pmpo.objective.naming import unknown_name
 from pmpo.objective.presets import Objective, exponent_rule, objective, trust_region
 from pmpo.objective.region import TrustRegion
-from pmpo.objective.trust_region import LogRatioClip
+from pmpo.objective.trust_region import LogRatioClip, RatioClip
 
 if TYPE_CHECKING:
     from pmpo.integrations.trl.config import PMPOConfig
@@ -60,7 +60,10 @@ def resolve_objective(args: PMPOConfig) -> Objective:
     Raises: ValueError naming the field, its value and what to write instead.
     """
     base = _base(args)
-    region = _region(args, trust_region(args.trust_region) if args.trust_region is not None else base.trust_region)
+    region = base.trust_region if args.trust_region is None else trust_region(args.trust_region)
+    if trl_losses.has_bare_epsilon(args):
+        region = RatioClip()
+    region = _region(args, region)
     weight = base.sequence_weight if args.sequence_weight is None else args.sequence_weight
     changes: dict[str, Any] = {
         "trust_region": region,

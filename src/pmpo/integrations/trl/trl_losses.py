@@ -127,8 +127,20 @@ def check_level(level: str | None, resolved: Objective) -> None:
         )
 
 
+def has_bare_epsilon(args: PMPOConfig) -> bool:
+    """Whether `epsilon` or `epsilon_high` is all that is said of the objective, as in scripts for GRPOTrainer: they are
+    ratio bounds, so that the trust region is a ratio clip."""
+    said_of_it = (said(args.objective), args.trust_region, args.loss_type, args.importance_sampling_level)
+    return said_of_it == (None,) * 4 and not (args.epsilon is None and args.epsilon_high is None)
+
+
 def announcement(args: PMPOConfig, resolved: Objective) -> str | None:
-    """The sentence that tells which member TRL's names have chosen; None where they chose nothing."""
+    """The sentence that tells what TRL's names have chosen; None where they chose nothing."""
+    if has_bare_epsilon(args):
+        return (
+            f"epsilon and epsilon_high are distances from ratio 1, so the default objective's clip of log ratios gives "
+            f"way to one of ratios: {resolved.describe()}. Write `objective` or `trust_region` to choose another."
+        )
     if named_by(args) is None or said(args.objective) is not None:
         return None
     names = {name: getattr(args, name) for name in ("loss_type", "importance_sampling_level")}
