@@ -46,7 +46,7 @@ def test_a_run_on_pictures_writes_everything_down(done):
     samples = rows_of(done / "samples.jsonl")
     assert [sample["step"] for sample in samples] == [0, 0, 6, 6]
     assert samples[0]["prompt"] == "<|im_start|>user\n<image>How many dots?<|im_end|>\n<|im_start|>assistant\n"
-    assert set(samples[0]) == {"step", "prompt", "completion", "answer", "status"}
+    assert set(samples[0]) == {"step", "prompt", "completion", "answer", "status", "reward"}
     assert json.loads((done / "model" / "pmpo_prompt.json").read_text())["template"] == "chat"
 
 

@@ -20,6 +20,8 @@ NOT_RECOMPUTED = {
     "eval_samples_per_second", "eval_steps_per_second", "eval_num_tokens",
 }  # fmt: skip
 
+REWARD_COUNTS = ("reward_failures/", "reward_nonfinite/", "reward_retries/")
+
 
 def log_rows(one):
     return [json.loads(line) for line in (Path(one.args.output_dir) / "metrics.jsonl").read_text().splitlines()]
@@ -58,8 +60,9 @@ def test_every_metric_is_that_of_its_window(accumulation, logging_steps, tmp_pat
         shares |= {sum(a != 0 for a in part["advantages"]) for part in passes}
         for name, value in expected.items():
             assert logs[prefix + name] == close(value), (prefix + name, one.state.global_step)
-        left = {name for name in set(logs) - {prefix + name for name in expected} if "reward_failures/" not in name}
-        assert left <= NOT_RECOMPUTED
+        left = set(logs) - {prefix + name for name in expected}
+        counts = {name for name in left if name.startswith(tuple(prefix + kind for kind in REWARD_COUNTS))}
+        assert all(logs[name] == 0.0 for name in counts) and left - counts <= NOT_RECOMPUTED
         if not prefix:
             assert logs["loss"] == close(sum(part["loss"] for part in passes) / logging_steps)
             assert logs["loss"] == close(expected["policy_loss"])
