@@ -94,7 +94,7 @@ def test_every_field_changes_the_objective(changes, expected):
         ({"scale_rewards": "groups"}, "did you mean 'group'"),
         ({"advantage": "rloo", "multi_objective_aggregation": "normalize_then_sum"}, "sum_then_normalize"),
         ({"on_nonfinite": "ignore"}, "Unknown on_nonfinite"),
-        ({"sequence_weight": "token", "gradient_accumulation_steps": 3}, "make it a divisor of 2"),
+        ({"sequence_weight": "token", "gradient_accumulation_steps": 3}, "make it a divisor or a multiple of 2"),
         ({"exponent": "clip_aware"}, "did you mean 'clip_aware_ess'"),
         ({"trust_region": "sequence_ratio"}, "reads the share of clipped tokens"),
         ({"objective": "grpo", "epsilon": -0.2}, r"\[0, 1\]"),
@@ -115,6 +115,11 @@ def test_fp16_skips_what_is_not_finite_as_other_types_do_and_deepspeed_cannot():
     args.on_nonfinite = "skip"
     with pytest.raises(ValueError, match="DeepSpeed takes itself: write on_nonfinite='raise'"):
         args.settle()
+
+
+def test_a_step_of_several_whole_generations_may_divide_by_tokens():
+    args = config(objective="dapo", gradient_accumulation_steps=4)  # two generations of two micro-batches
+    assert args.updates_per_generation == 0.5
 
 
 @pytest.mark.parametrize(("given", "high"), [({"epsilon": 0.1}, 0.1), ({"epsilon_high": 0.3}, 0.3)], ids=str)

@@ -64,7 +64,7 @@ def test_the_kl_of_an_assigned_objective_is_its_own_unless_it_was_said(tmp_path)
         ({"num_generations": 3}, "divisible by num_generations"),
         ({"max_failed_rewards": 2.0}, "write a share"),
         ({"generation_batch_size": 64}, "generation_batch_size=64 and steps_per_generation=2 contradict"),
-        ({"sequence_weight": "token", "gradient_accumulation_steps": 3}, "make it a divisor of 2"),
+        ({"sequence_weight": "token", "gradient_accumulation_steps": 3}, "make it a divisor or a multiple of 2"),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )

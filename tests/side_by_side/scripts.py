@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from trl import TrlParser
 
+from pmpo.integrations.trl.filled import said
 from side_by_side.case import BASE, Case, Script
 from tiny import tiny_dataset, tiny_tokenizer
 
@@ -38,7 +39,8 @@ def _parsed(flags: str) -> Callable[[Any], Any]:
 
     def amend(config: Any) -> Any:
         kept = {**BASE, "output_dir": config.output_dir, "steps_per_generation": config.steps_per_generation}
-        named = {name: getattr(config, name) for name in ("objective",) if hasattr(config, name)}
+        objective = said(getattr(config, "objective", None))
+        named = {} if objective is None else {"objective": objective}
         words = [word for name, value in {**kept, **named}.items() for word in (f"--{name}", str(value))]
         (parsed,) = TrlParser((type(config),)).parse_args_and_config([*words, *flags.split()])
         return parsed

@@ -68,11 +68,13 @@ def without(words: Sequence[str], others: Sequence[str]) -> list[str]:
 
 
 def _check_known(others: Sequence[str]) -> None:
+    from pmpo.training.command_line import check_unknown
+
     names = [name for action in _parser()._actions for name in action.option_strings] if others else []
     for word in others:
         name = word.split("=")[0]
         if word.startswith("--") and name not in names:
-            raise InputError(f"There is no option {name!r}. `pmpo train --help_all` lists all.")
+            check_unknown([word])
     if others and not others[0].startswith("-"):
         raise InputError(f"{others[0]!r} stands where an option is expected; write --NAME VALUE.")
 

@@ -68,13 +68,16 @@ def check_groups(args: PMPOConfig) -> None:
 
 
 def check_token_counts(args: PMPOConfig, resolved: Objective) -> None:
-    """The token weight needs Σ n_j of the optimiser step, which must lie inside one generation batch."""
+    """The token weight needs Σ n_j of the optimiser step: of one generation, or of several whole ones, of which each
+    stands for the others, as in TRL."""
     generate_every = args.steps_per_generation * args.num_iterations
-    if resolved.sequence_weight == "token" and generate_every % args.gradient_accumulation_steps:
+    aligned = generate_every % args.gradient_accumulation_steps == 0
+    whole = args.gradient_accumulation_steps % generate_every == 0
+    if resolved.sequence_weight == "token" and not aligned and not whole:
         raise ValueError(
             f"sequence_weight 'token' divides by the tokens of the whole optimiser step, and "
-            f"gradient_accumulation_steps={args.gradient_accumulation_steps} spreads a step over several "
-            f"generations (steps_per_generation x num_iterations = {generate_every}): make it a divisor of "
+            f"gradient_accumulation_steps={args.gradient_accumulation_steps} ends a step inside a generation "
+            f"(steps_per_generation x num_iterations = {generate_every}): make it a divisor or a multiple of "
             f"{generate_every}."
         )
 
