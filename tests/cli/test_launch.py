@@ -46,7 +46,7 @@ def test_who_needs_no_launcher(monkeypatch):
 
 
 def test_what_is_no_option_of_either(started):
-    with pytest.raises(InputError, match="There is no option '--num_proceses'. Did you mean '--num_processes'"):
+    with pytest.raises(InputError, match=r"There is no option '--num_proceses'\. Did you mean '--num_processes'"):
         train.main(["--task", "sums", "--num_proceses", "2"])
     with pytest.raises(InputError, match=r"no file and none of TRL's.*Did you mean 'zero2'"):
         train.main(["--task", "sums", "--accelerate_config", "zeroo2"])
