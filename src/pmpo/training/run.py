@@ -3,14 +3,12 @@
 import contextlib
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 from rich.console import Console
-from safetensors import SafetensorError
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainerState
 
 from pmpo.integrations.trl import NonFiniteLossError, checkpoints
@@ -24,6 +22,7 @@ from pmpo.tasks.tolerant_reward import TolerantReward
 from pmpo.training import data, model, prompts, run_folder, summary
 from pmpo.training.arguments import Settings
 from pmpo.training.batch_arithmetic import check_alignment, check_processes, rows_to_stream
+from pmpo.training.building import build_trainer
 from pmpo.training.held_out import HeldOutCallback, HeldOutSettings
 from pmpo.training.plan import Plan, make_plan
 from pmpo.training.progress import Progress, choose_style, hush
@@ -192,7 +191,9 @@ def _train(settings: Settings, prepared: _Prepared, progress: Progress) -> HeldO
     trainer = None
     try:
         path = model.materialise(prepared.source, settings, prepared.folder, progress.note)
-        trainer = _trainer(settings, prepared, path)
+        trainer = build_trainer(
+            settings, prepared.problems, prepared.rewards, prepared.source.tokenizer, prepared.prompt, path
+        )
         return _trained(trainer, settings, prepared, progress)
     except BaseException:
         args = settings.training
@@ -251,43 +252,6 @@ def _save_model(trainer: prompts.RunTrainer, folder: Path) -> None:
     if trainer.args.process_index == 0:
         checkpoints.publish(staged, folder / "model")
         checkpoints.clear_staging(folder)
-
-
-def _trainer(settings: Settings, prepared: _Prepared, path: str) -> prompts.RunTrainer:
-    from trl import get_peft_config, get_quantization_config
-
-    args = settings.training
-    args.disable_tqdm = True
-    args.model_init_kwargs = model.init_options(settings)
-    reward_model = settings.run.reward_model_name_or_path
-    models = [] if reward_model is None else [reward_model]
-    with _refusals_as_sentences(path):
-        trainer = prompts.RunTrainer(
-            model=path,
-            reward_funcs=[*models, *prepared.rewards],
-            args=args,
-            train_dataset=prepared.problems.train,
-            eval_dataset=prepared.problems.held_out if args.eval_strategy != "no" else None,
-            processing_class=prepared.source.tokenizer,
-            quantization_config=get_quantization_config(settings.model),
-            peft_config=get_peft_config(settings.model),
-        )
-    trainer.prompt = prepared.prompt
-    return trainer
-
-
-@contextlib.contextmanager
-def _refusals_as_sentences(path: str) -> Iterator[None]:
-    """What the trainer refuses when it is built is the user's to change: its reason without the traceback."""
-    try:
-        yield
-    except InputError:
-        raise
-    except (OSError, SafetensorError, UnpicklingError) as error:
-        reason = " ".join(str(error).split())[:300].rstrip(".")
-        raise InputError(f"The weights of {path} cannot be loaded ({reason}); download or save them again.") from error
-    except (ValueError, ImportError) as error:
-        raise InputError(str(error)) from error
 
 
 def _held_out_callback(settings: Settings, prepared: _Prepared, progress: Progress) -> HeldOutCallback:
