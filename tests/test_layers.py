@@ -17,11 +17,12 @@ RANK = {
     "engine": 3,
     "tasks": 4,
     "rewards": 5,
-    "report": 6,
-    "evaluation": 7,
-    "integrations": 7,
-    "runs": 8,
-    "cli": 9,
+    "comparison": 6,
+    "report": 7,
+    "evaluation": 8,
+    "integrations": 8,
+    "runs": 9,
+    "cli": 10,
 }
 FRONT = "objective"
 """`pmpo` itself offers names of the objective, so that to import from it is to import that."""
