@@ -93,6 +93,16 @@ class PMPOConfig(GRPOConfig):
         "The function then runs in a thread, which is given up and not stopped; graders in processes, such "
         "as those of pmpo.tasks, have limits of their own and are not touched.",
     )
+    rollout_staleness: int = _option(
+        0,
+        "Reproduces asynchronous generation, to compare objectives, and makes a run worse: rounds are sampled with the "
+        "weights of so many rounds ago, which are kept in main memory.",
+    )
+    sampler_noise: float = _option(
+        0.0,
+        "Reproduces a sampler that is not the trained model (another engine, FP8, routing of experts), and makes a run "
+        "worse: the standard deviation, nats, of Gaussian noise on the sampler's logits.",
+    )
     generation_chunk_size: int | None = _option(
         None,
         "Completions of a text that a process generates at once with transformers' generate; 0: the whole round. "
@@ -221,6 +231,7 @@ class PMPOConfig(GRPOConfig):
         if said(self.on_nonfinite) is None:
             self.on_nonfinite = filled("raise" if self.deepspeed else "skip")
         checks.check_aggregation(self.multi_objective_aggregation, resolved.advantage)
+        checks.check_correction(self.use_vllm, self.vllm_importance_sampling_correction, resolved)
         checks.check_skip(self.on_nonfinite, self.deepspeed)
         sentence = trl_losses.announcement(given, resolved)
         if sentence is not None and sentence != self.__dict__.get("_announced"):
