@@ -8,7 +8,6 @@ of experts does. Both make a run worse and cure nothing: they are there to compa
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
