@@ -233,9 +233,10 @@ def _wait_until_free(folder: Path, longest: float = 120.0) -> None:
 def _write_to(path: Path) -> None:
     """Send what this process prints to a file."""
     log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    for stream in (1, 2):
-        os.dup2(log, stream)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
     os.close(log)
+    sys.stdout, sys.stderr = (open(stream, "w", buffering=1, closefd=False, encoding="utf-8") for stream in (1, 2))
 
 
 def _one_line(error: BaseException) -> str:
