@@ -55,6 +55,7 @@ class ObjectiveLoss(Measures, SkipsNonFinite):
             mask_BT = mask_BT * inputs["tool_mask"]
         old_BT = inputs.get("old_per_token_logps")
         old_BT = log_probs_BT.detach() if old_BT is None else old_BT
+        sampler_BT = inputs.get("sampling_per_token_logps") if self.policy_objective.uses_sampler else None
         result = policy_loss(
             log_probs_BT,
             old_BT,
@@ -64,6 +65,7 @@ class ObjectiveLoss(Measures, SkipsNonFinite):
             self._context(inputs, self.mode),
             loss_weights=self._loss_weights(log_probs_BT, old_BT, mask_BT, inputs),
             ref_log_probs=inputs.get("ref_per_token_logps"),
+            sampler_log_probs=sampler_BT,
         )
         self._measure(result, mask_BT)
         # Ranks sum in the mathematics, but DDP averages gradients.

@@ -18,6 +18,7 @@ from pmpo.integrations.trl.host.parts import get_config_model_id
 from pmpo.integrations.trl.loss import ObjectiveLoss
 from pmpo.integrations.trl.picture_rows import AcceptsMixedRows
 from pmpo.integrations.trl.preflight import check_progress, preflight, updates_warning
+from pmpo.integrations.trl.regimes import regime_warnings
 from pmpo.integrations.trl.renamed_weights import LoadsRenamedWeights
 from pmpo.integrations.trl.rewarding import ToleratesFailedRewards
 from pmpo.integrations.trl.skipping import NonFiniteGuard
@@ -81,7 +82,8 @@ class PMPOTrainer(
         self.add_callback(NonFiniteGuard(self))
         self.symptoms = SymptomCallback(self.accelerator.is_main_process)
         self.callback_handler.callbacks.insert(0, self.symptoms)  # before those that write log events down
-        _warn(updates_warning(args), args)
+        for sentence in (updates_warning(args), *regime_warnings(args, args.resolved_objective)):
+            _warn(sentence, args)
 
     def train(self, resume_from_checkpoint: str | bool | None = None, *positional: Any, **kwargs: Any) -> Any:
         """As TRL's, after a look at the data sets.
