@@ -90,14 +90,14 @@ def _run(
     from pmpo.report.screen import choose_style
     from pmpo.runs.studies.display import StudyDisplay
     from pmpo.runs.studies.runner import run_study
-    from pmpo.runs.studies.table import show_table, write_tables
+    from pmpo.runs.studies.table import show_tables, write_tables
 
     display = StudyDisplay(console, choose_style(given.progress, console))
     how = _how(study, given, [run for run in study.runs() if only(run)])
     whole, results = run_study(study, path, how, display, only)
     write_tables(path, whole, results)
     if display.style != "off":
-        show_table(whole, results, console)
+        show_tables(whole, results, console)
         console.print(f"results.jsonl, table.csv and table.md in {path}", highlight=False)
     return 0
 
