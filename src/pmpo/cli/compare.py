@@ -98,7 +98,7 @@ def _run(
     write_tables(path, whole, results)
     if display.style != "off":
         show_tables(whole, results, console)
-        console.print(f"results.jsonl, table.csv and table.md in {path}", highlight=False)
+        console.print(f"every number: results.jsonl, table.csv and table.md in {path}", highlight=False)
     return 0
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pmpo.comparison.estimate import Estimate
-from pmpo.comparison.grid import value_text
+from pmpo.comparison.grid import cell_text, value_text
 from pmpo.comparison.results import RunResult
 from pmpo.comparison.study import Study
 from pmpo.comparison.table_rows import CellSummary, PairedToBaseline
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+_ON_SCREEN = 8
+"""Cells whose own tables a screen shows; those of more are in table.md."""
+
+
 @dataclass(frozen=True)
 class Printed:
     """A table as text.
@@ -42,32 +46,39 @@ class Printed:
     rows: tuple[tuple[str, ...], ...]
 
 
-def printed_tables(study: Study, results: Sequence[RunResult]) -> list[Printed]:
-    """Those that the study has something for: cells; tuned and robust where the learning rate varies; rollouts to the
-    target where there is one."""
-    found = [_cells(study, results)]
+def printed_tables(study: Study, results: Sequence[RunResult], brief: bool = False) -> list[Printed]:
+    """One a cell; where the learning rate varies one a regime, tuned apart from robust; where there is a target the
+    completions to it.
+
+    Args:
+        brief: leave out the cells where there are many and they are summed up by regime.
+    """
+    many = brief and len(study.cells) > _ON_SCREEN and RATE in study.cells[0]
+    found = [] if many else _cells(study, results)
     if RATE in study.cells[0]:
-        found.append(_rates(study, results))
-    if study.target is not None:
-        found.append(_targets(study, results, study.target))
+        found += _rates(study, results)
+    if study.target is not None and not many:
+        found += _targets(study, results, study.target)
     return found
 
 
 def write_tables(path: Path, study: Study, results: Sequence[RunResult]) -> None:
-    """table.md with all tables, table.csv with the numbers of the first."""
+    """table.md with all tables, table.csv with the numbers of the cells."""
     text = ""
     for table in printed_tables(study, results):
         lines = [table.columns, ("---",) * len(table.columns), *table.rows]
-        text += f"{table.title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines) + "\n"
+        cells = ([cell.replace("|", "\\|").replace("\n", " ") for cell in line] for line in lines)
+        text += f"{table.title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in cells) + "\n"
     write_whole(path / "table.md", text)
     write_whole(path / "table.csv", _as_csv(study, results))
 
 
 def show_tables(study: Study, results: Sequence[RunResult], console: Console) -> None:
+    """The tables on a screen."""
     from rich.table import Table
     from rich.text import Text
 
-    for printed in printed_tables(study, results):
+    for printed in printed_tables(study, results, brief=True):
         table = Table(title=Text(printed.title), title_justify="left", title_style="bold")
         for column in printed.columns:
             table.add_column(Text(column), overflow="fold")
@@ -76,68 +87,54 @@ def show_tables(study: Study, results: Sequence[RunResult], console: Console) ->
         console.print(table)
 
 
-def _cells(study: Study, results: Sequence[RunResult]) -> Printed:
-    beside = _beside(study, results)
-    varied, base = _varied(study), _baseline(study)
+def _cells(study: Study, results: Sequence[RunResult]) -> list[Printed]:
+    beside, base = _beside(study, results), _baseline(study)
     rows = []
     for row in _in_order(study, summarise_cells(results)):
         pair = beside.get(_place(row))
-        rows.append((
-            *(value_text(row.settings.get(name)) for name in varied),
-            row.objective,
-            _shown(row.mean),
-            str(len(row.seeds)),
-            "" if pair is None else _shown(pair.difference),
-            "" if pair is None else f"{pair.improvement.value:.2f}",
-            _failures(row),
-        ))  # fmt: skip
-    return Printed(
-        f"{study.score} at the end: mean over seeds with its 95 % interval; difference to {base} on the same seeds",
-        (*varied, "objective", study.score, "seeds", f"minus {base}", f"P(better than {base})", "lost"),
-        tuple(rows),
-    )
+        difference = "" if pair is None else _shown(pair.difference)
+        chance = "" if pair is None else f"{pair.improvement.value:.2f}"
+        seeds = str(len(row.seeds))
+        rows.append((row, (row.objective, _shown(row.mean), seeds, difference, chance, _failures(row))))
+    columns = ("objective", study.score, "seeds", f"minus {base}", "P(better)", "lost")
+    return _grouped(study, f"{study.score} at the end, 95 % intervals over seeds", columns, rows)
 
 
-def _rates(study: Study, results: Sequence[RunResult]) -> Printed:
+def _rates(study: Study, results: Sequence[RunResult]) -> list[Printed]:
     """Tuned apart from robust: what the best rate gives, and how much else would do."""
-    varied = [name for name in _varied(study) if name != RATE]
     robust = {_place(row): row for row in robustness(results)}
     rows = []
     for row in _in_order(study, tuned_scores(results)):
         wide = robust[_place(row)]
-        good = f"{value_text(wide.lowest)} to {value_text(wide.highest)}" if wide.width > 1 else value_text(wide.lowest)
-        rows.append((
-            *(value_text(row.settings.get(name)) for name in varied),
-            row.objective,
-            _shown(row.score) if row.values else "–",
-            value_text(row.best_rate),
-            good,
-            f"{wide.collapsed:.0%}",
-        ))  # fmt: skip
-    return Printed(
-        f"{study.score} at the learning rate that the other seeds choose (tuned); rates with 90 % of the best (robust)",
-        (*varied, "objective", "tuned", "best rate", "good rates", "runs lost"),
-        tuple(rows),
-    )
+        good = value_text(wide.lowest) + (f" to {value_text(wide.highest)}" if wide.width > 1 else "")
+        tuned = _shown(row.score) if row.values else "–"
+        rows.append((row, (row.objective, tuned, value_text(row.best_rate), good, f"{wide.collapsed:.0%}")))
+    columns = ("objective", "tuned", "best rate", "rates with 90 % of it", "runs lost")
+    return _grouped(study, f"{study.score} at the learning rate that the other seeds choose", columns, rows)
 
 
-def _targets(study: Study, results: Sequence[RunResult], target: float) -> Printed:
-    varied = _varied(study)
-    rows = [
-        (
-            *(value_text(row.settings.get(name)) for name in varied),
-            row.objective,
-            f"{row.reached} of {row.runs}",
-            _count(row.median),
-            _count(row.restricted_mean),
-        )
-        for row in _in_order(study, rollouts_to_target(results, target, baseline=_baseline(study)))
+def _targets(study: Study, results: Sequence[RunResult], target: float) -> list[Printed]:
+    rows = []
+    for row in _in_order(study, rollouts_to_target(results, target, baseline=_baseline(study))):
+        reached = f"{row.reached} of {row.runs}"
+        rows.append((row, (row.objective, reached, _count(row.median), _count(row.restricted_mean))))
+    columns = ("objective", "reached it", "median", "mean within the budget")
+    return _grouped(study, f"completions until {study.score} is {target:g}", columns, rows)
+
+
+def _grouped(
+    study: Study, title: str, columns: tuple[str, ...], rows: Sequence[tuple[Any, tuple[str, ...]]]
+) -> list[Printed]:
+    """A table for each choice of settings, in the order of the rows."""
+    groups: dict[tuple[tuple[str, Any], ...], list[tuple[str, ...]]] = {}
+    for row, cells in rows:
+        names = [name for name in study.cells[0] if name in row.settings]
+        names += [name for name in row.settings if name not in names]
+        groups.setdefault(tuple((name, row.settings[name]) for name in names), []).append(cells)
+    return [
+        Printed(f"{cell_text(dict(settings))}: {title}" if settings else title, columns, tuple(lines))
+        for settings, lines in groups.items()
     ]
-    return Printed(
-        f"completions until {study.score} is {target:g}; runs that do not reach it are censored",
-        (*varied, "objective", "reached", "median", "mean within the budget"),
-        tuple(rows),
-    )
 
 
 def _as_csv(study: Study, results: Sequence[RunResult]) -> str:
