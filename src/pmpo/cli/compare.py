@@ -86,7 +86,7 @@ def main(arguments: Sequence[str]) -> int:
     if given.dry_run:
         for run in wanted:
             console.print(str(run), highlight=False, markup=False, soft_wrap=True)
-        console.print(f"{len(wanted)} runs, to {path}", highlight=False)
+        console.print(f"{len(wanted)} {'run' if len(wanted) == 1 else 'runs'}, to {path}", highlight=False)
         return 0
     try:
         return _run(study, path, given, only, console)
@@ -139,6 +139,11 @@ def _run(
     return 0
 
 
+def cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _added(study: Study, given: argparse.Namespace) -> list[RunResult]:
     from pmpo.runs.studies.added import read_added, with_settings
 
@@ -149,16 +154,15 @@ def _how(study: Study, given: argparse.Namespace, wanted: list[PlannedRun]) -> A
     """How the study's runs are made: by TRL, in processes that share the machine's cores."""
     if importlib.util.find_spec("trl") is None:
         raise InputError("`pmpo compare` needs TRL: pip install 'pmpo[trl]'.")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    jobs = given.jobs or cores
+    jobs = cores() if given.jobs is None else given.jobs
     if jobs < 1:
         raise InputError(f"--jobs is {given.jobs}; write a number of processes.")
-    threads = int(os.environ.get("OMP_NUM_THREADS") or max(1, cores // jobs))
+    threads = int(os.environ.get("OMP_NUM_THREADS") or max(1, cores() // jobs))
     os.environ |= {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     from pmpo.runs.studies.making import Wishes, by_training
 
-    return by_training(wanted, jobs, cores, Wishes(study.score, threads, given.keep_models), given.retry_crashed)
+    return by_training(wanted, jobs, cores(), Wishes(study.score, threads, given.keep_models), given.retry_crashed)
 
 
 def _study(given: argparse.Namespace, options: dict[str, list[Any]]) -> Study:

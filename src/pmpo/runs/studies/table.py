@@ -109,8 +109,13 @@ def _rates(study: Study, results: Sequence[RunResult]) -> list[Printed]:
         good = value_text(wide.lowest) + (f" to {value_text(wide.highest)}" if wide.width > 1 else "")
         tuned = _shown(row.score) if row.values else "–"
         rows.append((row, (row.objective, tuned, value_text(row.best_rate), good, f"{wide.collapsed:.0%}")))
-    columns = ("objective", "tuned", "best rate", "rates with 90 % of it", "runs lost")
-    return _grouped(study, f"{study.score} at the learning rate that the other seeds choose", columns, rows)
+    columns = ("objective", "tuned", "best rate", "good rates", "runs lost")
+    return _grouped(
+        study,
+        f"{study.score} at the learning rate that other seeds choose; good rates give 90 % of the best",
+        columns,
+        rows,
+    )
 
 
 def _targets(study: Study, results: Sequence[RunResult], target: float) -> list[Printed]:

@@ -67,7 +67,7 @@ def check_and_prepare(runs: Sequence[PlannedRun], threads: int) -> None:
     """
     hush()
     needs_base = False
-    for one in {(each.objective, str(each.settings)): each for each in runs}.values():
+    for one in {_kind(each): each for each in runs}.values():
         try:
             settings = settings_of(one.options, Path("unused"))
         except InputError as error:
@@ -77,6 +77,11 @@ def check_and_prepare(runs: Sequence[PlannedRun], threads: int) -> None:
     if needs_base:
         torch.set_num_threads(threads)
         base_model(on_step=_say)
+
+
+def _kind(run: PlannedRun) -> str:
+    """Runs of one kind differ in numbers that nothing refuses; thousands of them are checked in seconds."""
+    return str((run.objective, {name: v for name, v in run.settings.items() if name != "learning_rate"}))
 
 
 def _say(step: int, steps: int, loss: float) -> None:
