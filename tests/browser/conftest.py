@@ -1,4 +1,4 @@
-"""Headless Chromium for tests of pages. Without it, or without Playwright, they skip: `make browser` installs both."""
+"""Headless Chromium for the tests of pages, which `make browser` installs and runs; elsewhere they skip."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -8,10 +8,15 @@ import pytest
 
 from looking import FLAGS, Opened, chromium
 
+SCREENSHOTS = "PMPO_SCREENSHOTS"
+"""Folder for pictures of the pages; without it no page is opened, since that takes minutes."""
+
 
 @pytest.fixture(scope="session")
 def browser():
     """Playwright's browser, one for all tests; every page gets a context of its own in it."""
+    if SCREENSHOTS not in os.environ:
+        pytest.skip(f"`make browser` looks at pages; by hand: {SCREENSHOTS}=FOLDER pytest tests/browser")
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: make browser")
     path = chromium()
     if path is None:
@@ -37,9 +42,8 @@ def look(browser) -> Iterator[Callable[..., Opened]]:
 
 
 @pytest.fixture(scope="session")
-def screenshots(tmp_path_factory) -> Path:
-    """Where pictures for people go: $PMPO_SCREENSHOTS, or a temporary folder."""
-    given = os.environ.get("PMPO_SCREENSHOTS")
-    folder = Path(given) if given else tmp_path_factory.mktemp("screenshots")
+def screenshots() -> Path:
+    """Where pictures for people go."""
+    folder = Path(os.environ[SCREENSHOTS])
     folder.mkdir(parents=True, exist_ok=True)
     return folder
