@@ -10,7 +10,7 @@ from pmpo.report.chart import Chart
 from pmpo.report.escape import escape, script_json
 from pmpo.report.page import page, write_report
 from pmpo.report.parts import Figure, Html, Link, Section, Source, Table, Text
-from pmpo.report.svg import COLOURS
+from pmpo.report.svg import COLOURS, Dot
 
 HOSTILE = "</script><img src=x onerror=alert(1)> \x1b[31m \u202e\u2028 \ud800 & \"'"
 VOID = ("meta", "input", "br", "img")
@@ -20,7 +20,7 @@ def figure(name: str = "score", *, width: float = 352, link: bool = False) -> Fi
     chart = Chart(Axis("learning rate", 1e-4, 8e-4, log=True), Axis.around([0.0, 0.5], "pass@1"), width=width)
     chart.curve([1e-4, 2e-4, 8e-4], [0.1, 0.4, 0.5], 0)
     if link:
-        chart.mark(*chart.at(2e-4, 0.4), 0, link=("#run-1", "grpo, seed 0"))
+        chart.dots_at([Dot(*chart.at(2e-4, 0.4), target="#run-1", name="grpo, seed 0")], 0)
     table = Table(("learning rate", "run"), ((1e-4, Link("grpo, 0", "#run-1")), (0.12345678901, HOSTILE)))
     return Figure(name, f"Score {HOSTILE}", chart.svg(), HOSTILE, table, Source("pmpo compare --study x", "ab12"))
 

@@ -14,34 +14,47 @@ from typing import Any
 from pmpo.foundation.files import write_whole
 from pmpo.report.escape import escape, script_json
 from pmpo.report.files import write_figures
-from pmpo.report.parts import Figure, Html, Link, Part, Section, Source, Table, Text, labelled_svg
+from pmpo.report.parts import Figure, Fold, Html, Link, Part, Section, Source, Table, Text, figures_in, labelled_svg
 from pmpo.report.svg import COLOURS, number
 
-__all__ = ["Figure", "Html", "Link", "Part", "Section", "Source", "Table", "Text", "page", "table_html", "write_report"]
+__all__ = [
+    "Figure",
+    "Fold",
+    "Html",
+    "Link",
+    "Part",
+    "Section",
+    "Source",
+    "Table",
+    "Text",
+    "page",
+    "table_html",
+    "write_report",
+]
 
 NARROW = 380
 """Figures up to this width, in pixels, stand side by side; 352 is what a phone shows without scrolling."""
 
 
-def write_report(path: Path, title: str, sections: Sequence[Section], *, lead: Sequence[str] = (),
+def write_report(path: Path, title: str, sections: Sequence[Section], *, lead: Sequence[str | Part] = (),
                  figures: Path | None = None) -> None:  # fmt: skip
     """Write the page, and with `figures` a folder with every figure as .svg, .png and .csv.
 
     Args:
         path: of the page, one HTML file that needs no other and no network.
         title: the page's heading.
-        lead: paragraphs before the first section: the verdict.
+        lead: what stands before the first section, the verdict: paragraphs and parts.
         figures: the folder, made where it is missing; files of the same names are overwritten.
     Raises: ValueError when two sections or figures have one id.
     """
     write_whole(path, page(title, sections, lead=lead))
     if figures is not None:
-        write_figures(figures, [part for section in sections for part in section.parts if isinstance(part, Figure)])
+        write_figures(figures, [one for section in sections for one in figures_in(section.parts)])
 
 
-def page(title: str, sections: Sequence[Section], *, lead: Sequence[str] = ()) -> str:
+def page(title: str, sections: Sequence[Section], *, lead: Sequence[str | Part] = ()) -> str:
     """The page's text."""
-    ids = [s.id for s in sections] + [p.id for s in sections for p in s.parts if isinstance(p, Figure)]
+    ids = [s.id for s in sections] + [figure.id for s in sections for figure in figures_in(s.parts)]
     twice = sorted({one for one in ids if ids.count(one) > 1})
     if twice:
         raise ValueError(f"Sections and figures of a page have ids of their own; used twice: {', '.join(twice)}.")
@@ -62,7 +75,7 @@ def page(title: str, sections: Sequence[Section], *, lead: Sequence[str] = ()) -
 <a class="skip" href="#main">Skip to the content</a>
 <header>
 <h1>{escape(title)}</h1>
-{_paragraphs(lead)}
+{"".join(_parts([Text((one,)) if isinstance(one, str) else one for one in lead]))}
 {_contents(sections)}
 </header>
 <main id="main" tabindex="-1">
@@ -110,6 +123,9 @@ def _part(part: Part) -> str:
         return _paragraphs(part.paragraphs)
     if isinstance(part, Html):
         return part.markup
+    if isinstance(part, Fold):
+        inside = "".join(_parts(part.parts))
+        return f'<details class="fold"><summary>{escape(part.title)}</summary>{inside}</details>'
     return table_html(part) if isinstance(part, Table) else _figure(part)
 
 

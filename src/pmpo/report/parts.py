@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,7 +73,15 @@ class Html:
     markup: str
 
 
-Part = Text | Html | Table | Figure
+@dataclass(frozen=True)
+class Fold:
+    """Parts behind a line that unfolds them; print shows them all."""
+
+    title: str
+    parts: tuple[Part, ...]
+
+
+Part = Text | Html | Table | Figure | Fold
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,15 @@ class Section:
     script: str = ""
     data: Any = None
     level: int = 2
+
+
+def figures_in(parts: Iterable[Part]) -> Iterator[Figure]:
+    """Every figure, also folded ones."""
+    for part in parts:
+        if isinstance(part, Fold):
+            yield from figures_in(part.parts)
+        elif isinstance(part, Figure):
+            yield part
 
 
 def csv_text(table: Table) -> str:

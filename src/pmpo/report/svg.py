@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from pmpo.report.escape import escape
 
@@ -63,6 +64,25 @@ def text_width(text: str, size: float = FONT) -> float:
 def px(value: float) -> str:
     """A coordinate, to a tenth of a pixel."""
     return f"{value:.1f}".removesuffix(".0")
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One dot of a series.
+
+    Attributes:
+        x, y: its middle, pixels.
+        hollow: its outline alone, for a run that diverged or crashed.
+        target, name: where a click leads and what is read out; "" for a dot without a link.
+        id: of its element, "" for none.
+    """
+
+    x: float
+    y: float
+    hollow: bool = False
+    target: str = ""
+    name: str = ""
+    id: str = ""
 
 
 class Canvas:
@@ -124,20 +144,16 @@ class Canvas:
             f'fill="currentColor"{more}{_in(kind)}/>'
         )
 
-    def mark(self, x: float, y: float, index: int, *, size: float = 5, hollow: bool = False, kind: str = "",
-             link: tuple[str, str] | None = None) -> None:  # fmt: skip
-        """A dot of the n-th series in its shape and colour, or in the colour `kind`.
+    def mark(self, x: float, y: float, index: int, *, size: float = 5, kind: str = "") -> None:
+        """A dot of the n-th series in its shape and colour, or in the colour `kind`."""
+        self.dots_at([Dot(x, y)], index, size=size, kind=kind)
 
-        Args:
-            hollow: only its outline, for a run that diverged or crashed.
-            link: (where a click leads, what it is called).
-        """
-        inside = f'fill="{"none" if hollow else "currentColor"}" stroke="currentColor" stroke-width="1.5"'
-        shape = f'<path d="{_shape(x, y, index, size)}" {inside}{_in(kind or series_class(index))}/>'
-        if link is not None:
-            target, name = escape(link[0]), escape(link[1])
-            shape = f'<a href="{target}" aria-label="{name}" class="dot">{shape[:-2]}><title>{name}</title></path></a>'
-        self.add(shape)
+    def dots_at(self, dots: Sequence[Dot], index: int, *, size: float = 4, kind: str = "") -> None:
+        """Dots of the n-th series in its shape and colour, or in the colour `kind`."""
+        marks = "".join(_dot(dot, index, size) for dot in dots if math.isfinite(dot.x + dot.y))
+        if marks:
+            style = 'fill="currentColor" stroke="currentColor" stroke-width="1.5"'
+            self.add(f"<g {style}{_in(kind or series_class(index))}>{marks}</g>")
 
     def svg(self) -> str:
         """The picture as one element."""
@@ -164,6 +180,15 @@ def _path(points: Iterable[tuple[float, float]]) -> str:
         else:
             pen = "M"
     return "".join(parts)
+
+
+def _dot(dot: Dot, index: int, size: float) -> str:
+    hollow = ' fill="none"' if dot.hollow else ""
+    shape = f'<path d="{_shape(dot.x, dot.y, index, size)}"{hollow}/>'
+    if not dot.target:
+        return shape
+    own = f' id="{dot.id}"' if dot.id else ""
+    return f'<a href="{escape(dot.target)}"{own}>{shape}<title>{escape(dot.name)}</title></a>'
 
 
 def _shape(x: float, y: float, index: int, size: float) -> str:

@@ -17,7 +17,7 @@ for (const button of document.querySelectorAll("button.csv")) {
 }
 // Dots of one picture are one stop of the Tab key; the arrow keys go from dot to dot.
 for (const picture of document.querySelectorAll("svg")) {
-  const dots = [...picture.querySelectorAll("a.dot")];
+  const dots = [...picture.querySelectorAll("a")];
   dots.forEach((dot, place) => dot.setAttribute("tabindex", place ? "-1" : "0"));
   picture.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
