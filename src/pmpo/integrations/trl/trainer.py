@@ -23,6 +23,7 @@ from pmpo.integrations.trl.rewarding import ToleratesFailedRewards
 from pmpo.integrations.trl.skipping import NonFiniteGuard
 from pmpo.integrations.trl.stopping import StopsInOrder
 from pmpo.integrations.trl.symptom_watch import SymptomCallback
+from pmpo.integrations.trl.token_sampling import TokenCallback
 from pmpo.objective.presets import Objective
 
 
@@ -78,6 +79,8 @@ class PMPOTrainer(
             super().__init__(model, reward_funcs, args, train_dataset, *positional, **kwargs)
         self.use_objective(args.resolved_objective)
         self.add_callback(MetricsCallback(self))
+        if args.token_samples > 0:
+            self.add_callback(TokenCallback(self))
         self.add_callback(NonFiniteGuard(self))
         self.symptoms = SymptomCallback(self.accelerator.is_main_process)
         self.callback_handler.callbacks.insert(0, self.symptoms)  # before those that write log events down
