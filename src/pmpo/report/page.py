@@ -158,7 +158,7 @@ def _cell(cell: Any) -> str:
         return f'<td><a href="{escape(cell.target)}">{escape(cell.text)}</a></td>'
     if isinstance(cell, int | float) and not isinstance(cell, bool):
         full = f' data-full="{cell!r}"' if isinstance(cell, float) and number(cell) != repr(cell) else ""
-        return f'<td class="number"{full}>{number(cell) if math.isfinite(cell) else "–"}</td>'
+        return f'<td class="number"{full}>{number(cell)}</td>'
     return f"<td>{escape('–' if cell is None else cell)}</td>"
 
 

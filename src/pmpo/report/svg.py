@@ -48,6 +48,8 @@ def number(value: float) -> str:
     >>> number(0.0004), number(0.25), number(12000.0), number(-1.0)
     ('4e-4', '0.25', '12,000', '-1')
     """
+    if not math.isfinite(value):
+        return "–" if math.isnan(value) else "∞" if value > 0 else "-∞"
     if value and not 1e-3 <= abs(value) < 1e6:
         mantissa, _, exponent = (
             f"{value:.3g}".partition("e") if "e" in f"{value:.3g}" else f"{value:.2e}".partition("e")

@@ -1,0 +1,133 @@
+"""The report of a study: verdict, regimes, scores, differences, probabilities, targets, runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pmpo.comparison.results import FINISHED
+from pmpo.comparison.tables import RATE, robustness
+from pmpo.report.escape import escape
+from pmpo.report.page import page
+from pmpo.report.parts import Figure, Fold, Html, Part, Section, Table, Text
+from pmpo.report.study_facts import StudyFacts
+from pmpo.report.study_forest import forest_parts
+from pmpo.report.study_improvement import improvement_figure
+from pmpo.report.study_regimes import regime_figure
+from pmpo.report.study_runs import broken_table, details, first_to_show, list_of_runs
+from pmpo.report.study_scores import dot_name, score_figures
+from pmpo.report.study_targets import target_figures
+from pmpo.report.study_verdict import Verdict, verdict
+
+BUDGET = 980_000
+"""Bytes of a page; under the 1 MB that a mail or an issue takes."""
+_FOLDED = 6
+"""Panels of scores or targets that are shown at once; more are folded."""
+
+
+@dataclass(frozen=True)
+class StudyPage:
+    """What `pmpo.report.page.write_report` takes."""
+
+    title: str
+    lead: tuple[Part, ...]
+    sections: tuple[Section, ...]
+
+
+def study_page(facts: StudyFacts, budget: int = BUDGET) -> StudyPage:
+    """The page of a study, with details of as many runs as fit in the budget of bytes."""
+    said = verdict(facts)
+    title = f"Study {facts.name}"
+    lead = _lead(facts, said)
+    fixed = _figures(facts)
+    order = first_to_show(facts, said.run)
+    room = budget - len(page(title, [*fixed, _runs(facts, [])], lead=lead).encode())
+    shown: list[tuple[int, str]] = []
+    for run in order:
+        text = details(facts, run)
+        room -= len(text.encode())
+        if room < 0:
+            break
+        shown.append((facts.number(run), text))
+    return StudyPage(title, lead, (*fixed, _runs(facts, shown)))
+
+
+def _lead(facts: StudyFacts, said: Verdict) -> tuple[Part, ...]:
+    parts: list[Part] = [Text((said.sentence,))]
+    if said.run is not None:
+        n = facts.number(said.run)
+        parts.append(
+            Html(
+                f'<p>The run in the middle of its seeds: <a href="#d{n}">{escape(dot_name(facts, said.run))}</a> '
+                f'(<a href="#r{n}">the run itself</a>).</p>'
+            )
+        )
+    seeds = {run.seed for run in facts.results}
+    broken = sum(run.status != FINISHED for run in facts.results)
+    counts = (
+        (facts.objectives, "objective"),
+        (facts.regimes, "regime"),
+        (facts.rates, "learning rate"),
+        (seeds, "seed"),
+    )
+    varied = ", ".join(f"{len(found)} {name}{'s' if len(found) > 1 else ''}" for found, name in counts if found)
+    counted = f"{len(facts.results)} runs: {varied}; {broken} diverged or crashed and count as 0."
+    problems = sorted({run.n_eval for run in facts.results if run.n_eval})
+    counted += f" A score is over {' or '.join(map(str, problems))} held-out problems." if problems else ""
+    parts.append(Text((counted,)))
+    return tuple(parts)
+
+
+def _figures(facts: StudyFacts) -> list[Section]:
+    grid, matrix = regime_figure(facts), improvement_figure(facts)
+    forest, targets = forest_parts(facts), target_figures(facts)
+    sections = [Section("regimes-section", "Regimes", (grid,))] if grid else []
+    sections.append(Section("scores", "Scores", (*_some(score_figures(facts)), *_robust(facts))))
+    if forest:
+        sections.append(Section("differences", f"Against {facts.baseline}", tuple(forest)))
+    if matrix:
+        sections.append(Section("probabilities", "Probability of improvement", (matrix,)))
+    if targets:
+        sections.append(Section("targets", "Rollouts to the target", tuple(_some(targets))))
+    return sections
+
+
+def _some(figures: Sequence[Figure]) -> list[Part]:
+    """The first panels, and the others behind a line where they are many."""
+    if len(figures) <= 2 * _FOLDED:
+        return list(figures)
+    return [*figures[:_FOLDED], Fold(f"{len(figures) - _FOLDED} more", tuple(figures[_FOLDED:]))]
+
+
+def _robust(facts: StudyFacts) -> list[Part]:
+    """Tuned and robust scores beside each other, where the learning rate varies."""
+    if len(facts.rates) < 2:
+        return []
+    tuned = {(row.objective, facts.regime(row.settings).key): row for row in facts.tuned}
+    rows = []
+    for row in robustness(facts.results):
+        regime = facts.regime(row.settings)
+        score = tuned[row.objective, regime.key].score
+        found = (score.value, score.low, score.high, row.best_rate, row.lowest, row.highest, 100 * row.collapsed)
+        rows.append((*([regime.name] if len(facts.regimes) > 1 else []), row.objective, *found))
+    names = ("objective", "tuned score", "low", "high", f"best {RATE}", "good from", "good to", "collapsed, %")
+    caption = "Tuned (best learning rate chosen on the other seeds) and robust (range with 90 % of the best mean)"
+    where = ("regime",) if len(facts.regimes) > 1 else ()
+    table = Table((*where, *names), tuple(rows), caption)
+    return [table] if len(rows) <= 40 else [Fold("Tuned and robust scores", (table,))]
+
+
+def _runs(facts: StudyFacts, shown: Sequence[tuple[int, str]]) -> Section:
+    broken = broken_table(facts)
+    left = len(facts.results) - len(shown)
+    parts: list[Part] = [broken] if broken else []
+    parts.append(list_of_runs(facts, {n for n, _ in shown}))
+    if left and shown:
+        parts.append(
+            Text((
+                f"Details of {len(shown)} runs follow; those of {left} were left out to keep the page under 1 MB. "
+                "`pmpo report FOLDER/runs/NAME` shows any run in full.",
+            ))
+        )  # fmt: skip
+    parts.append(Html("".join(text for _, text in sorted(shown))))
+    return Section("runs", "Runs", tuple(parts))
