@@ -60,15 +60,16 @@ def forest_parts(facts: StudyFacts) -> list[Part]:
     tuned = " at the best learning rate" if len(facts.rates) > 1 else ""
     over = f", mean over {len(regimes)} regimes" if len(regimes) > 1 else ""
     note = _NOTE + (_TUNED if tuned else "")
+    found = [[tuned_difference(facts, name, facts.baseline, regime) for name in others] for regime in regimes]
+    here = [[row for row in regime if row is not None] for regime in found]
     if len(regimes) == 1:
-        single = [tuned_difference(facts, name, facts.baseline, regimes[0]) for name in others]
-        rows = [row for row in single if row is not None]
-    parts: list[Part] = [_figure(facts, "forest", f"Difference to {facts.baseline}{tuned}{over}", rows, note=note)]
+        rows = here[0]
+    axis = _axis([*rows, *(row for regime in here for row in regime)])
+    title = f"Difference to {facts.baseline}{tuned}"
+    parts: list[Part] = [_figure(facts, "forest", title + over, rows, note=note, axis=axis)]
     if len(regimes) > 1:
-        for k, regime in enumerate(regimes):
-            here = [tuned_difference(facts, name, facts.baseline, regime) for name in others]
-            title = f"Difference to {facts.baseline}{tuned}: {regime.name}"
-            parts.append(_figure(facts, f"forest-{k + 1}", title, [row for row in here if row is not None]))
+        for k, (regime, own) in enumerate(zip(regimes, here, strict=True)):
+            parts.append(_figure(facts, f"forest-{k + 1}", f"{title}: {regime.name}", own, axis=axis))
     cells = _cells(facts)
     if len(facts.rates) > 1 and cells:
         axis = _axis([row for rows in cells.values() for row in rows])
@@ -104,8 +105,7 @@ def _axis(rows: Sequence[Row]) -> Axis:
     return Axis.around([0.0, *ends], "difference in score")
 
 
-def _figure(facts: StudyFacts, name: str, title: str, rows: Sequence[Row], *, note: str = "",
-            axis: Axis | None = None) -> Figure:  # fmt: skip
+def _figure(facts: StudyFacts, name: str, title: str, rows: Sequence[Row], *, axis: Axis, note: str = "") -> Figure:
     rows = sorted(rows, key=lambda row: -row.difference.value)
     ticks = tuple((float(-k), shortened(row.objective, _LABEL)) for k, row in enumerate(rows))
     chart = Chart(

@@ -39,7 +39,7 @@ def _drawn(matrix: ImprovementMatrix) -> str:
     left = 12 + max(map(text_width, names))
     top = 12 + 0.71 * max(map(text_width, names)) + FONT
     width = left + _WIDE * len(names) + 0.75 * text_width(names[-1])
-    canvas = Canvas(width, top + _HIGH * len(names) + 8)
+    canvas = Canvas(max(width, 352), top + _HIGH * len(names) + 8)
     for k, name in enumerate(names):
         canvas.text(left - 6, top + _HIGH * k + 18, name, anchor="end")
         canvas.text(left + _WIDE * k + 20, top - 6, name, turn=-45)

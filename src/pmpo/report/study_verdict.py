@@ -65,10 +65,13 @@ def _beside(facts: StudyFacts, cells: list[RegimeCell], best: str, score: Estima
         where, won = (f"{tuned}, " if tuned else ""), ""
         other, lead = cell.runner_up, cell.margin
     seeds = len({run.seed for run in facts.results if run.objective == best})
-    beyond = "" if lead.sign > 0 else ", which is no more than chance can make"
-    said = f"{best} has the highest {facts.score}, {interval(score)}: {signed(lead)} against {other}{beyond}"
+    ahead, top = f"{signed(lead)} against {other}", f"{facts.score}, {interval(score)}"
+    if lead.sign > 0:
+        said = f"{best} is ahead: the highest {top}, {ahead}"
+    else:
+        said = f"no objective is ahead by more than chance: {best} has the highest {top}, {ahead}"
     sentence = f"{where}{said}{won} (95 % intervals, {seeds} seed{'s' if seeds > 1 else ''})."
-    return sentence[0].upper() + sentence[1:] if where else sentence
+    return sentence if sentence.startswith(best) else sentence[0].upper() + sentence[1:]
 
 
 def interval(one: Estimate) -> str:
