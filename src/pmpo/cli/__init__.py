@@ -10,6 +10,7 @@ from pmpo.foundation.errors import InputError, nearest
 
 _VERBS = {
     "train": ("train", "train a model with any objective of the power-mean family"),
+    "compare": ("compare", "objectives side by side over settings and seeds, resumable, as one table"),
     "eval": ("evaluate", "pass@k, maj@n and their intervals on the papers' benchmarks or any task"),
     "overlap": ("contamination", "which problems of a training set are in a benchmark as well"),
     "checkpoint": ("checkpoint", "verify that a checkpoint is whole"),

@@ -29,10 +29,15 @@ from pmpo.objective.weighting import sequence_weights
 
 @dataclass(frozen=True)
 class PolicyLoss:
-    """A scalar loss, differentiable in the log probabilities, and per-completion diagnostics."""
+    """A scalar loss, differentiable in the log probabilities, per-completion diagnostics, and the tokens behind them.
+
+    Attributes:
+        facts: what the exponent rule was shown, token by token; carries no gradient.
+    """
 
     loss: Tensor
     diagnostics: Diagnostics
+    facts: ExponentFacts
 
 
 def policy_loss(
@@ -73,7 +78,7 @@ def policy_loss(
     loss = -(omega_B * gain_B).sum()
     if given.ref_log_probs_BT is not None:
         loss = loss + objective.kl_coef * (omega_B * kl_B).sum()
-    return PolicyLoss(loss, diagnose(given, facts, p_B, mean_B, kl_B, clipped_mean))
+    return PolicyLoss(loss, diagnose(given, facts, p_B, mean_B, kl_B, clipped_mean), facts)
 
 
 def _clip_tokens(region: TrustRegion, given: LossInputs) -> Clipped:

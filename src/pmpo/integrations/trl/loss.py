@@ -14,12 +14,13 @@ from torch import Tensor
 
 from pmpo.integrations.trl.measuring import Measures
 from pmpo.integrations.trl.skipping import SkipsNonFinite
+from pmpo.integrations.trl.token_sampling import SamplesTokens
 from pmpo.objective.batch import BatchContext
 from pmpo.objective.policy_loss import policy_loss
 from pmpo.objective.presets import Objective
 
 
-class ObjectiveLoss(Measures, SkipsNonFinite):
+class ObjectiveLoss(Measures, SkipsNonFinite, SamplesTokens):
     """TRL's trainer with an objective of the family in place of its policy term."""
 
     policy_objective: Objective
@@ -66,6 +67,7 @@ class ObjectiveLoss(Measures, SkipsNonFinite):
             ref_log_probs=inputs.get("ref_per_token_logps"),
         )
         self._measure(result, mask_BT)
+        self.offer_tokens(result, inputs)
         # Ranks sum in the mathematics, but DDP averages gradients.
         loss = result.loss * (self.accelerator.num_processes if self.mode == "train" else 1) + shared_terms
         return self.guard(loss, result, inputs, log_probs_BT)
