@@ -100,6 +100,11 @@ def table_html(table: Table) -> str:
     )
 
 
+def size(sections: Sequence[Section]) -> int:
+    """Bytes that sections take of a page, without their scripts."""
+    return sum(len(_section(section).encode()) for section in sections)
+
+
 def _section(section: Section) -> str:
     tag = f"h{section.level}"
     data = ""

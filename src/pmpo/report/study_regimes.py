@@ -32,7 +32,7 @@ def regime_figure(facts: StudyFacts) -> Figure | None:
         description=f"{won}.",
         table=_table(cells),
         source=facts.source,
-        note="Each objective at its best learning rate, chosen on other seeds. The margin is the lead over"
+        note="Each objective at its best learning rate, chosen on other seeds. The margin is its lead over"
         " the next best with its 95 % interval, counted on seeds that did not choose the two: below 0 where a lead does "
         "not hold on them; bold where the interval is above 0.",
     )
