@@ -19,7 +19,7 @@ import yaml
 
 import pmpo
 from hostile import LABEL, MESSAGE, TEXTS
-from made_up_rows import EVERY, KINDS, held_out_rows, metrics_rows, rising, sample_rows, token_numbers
+from made_up_rows import EVERY, KINDS, held_out_rows, metrics_rows, rising, sample_rows, token_event
 from pmpo.comparison.results import CRASHED, DIVERGED, FINISHED, Point, RunResult
 
 __all__ = ["KINDS", "Shape", "results", "run_folder", "study"]
@@ -194,13 +194,8 @@ def _own_curve(steps: int, kind: str, noise: random.Random) -> list[tuple[int, f
 def _token_rows(step: int, what: pmpo.Objective, seed: int, hostile: bool) -> list[dict[str, Any]]:
     texts = ["84+91=174,174+92=267", "First I add 84 and 91, which is 175. " * 3]
     texts += [text for text in TEXTS.values() if text] if hostile else []
-    rows = []
-    for number, text in enumerate(texts):
-        tokens = [text[i : i + 2] for i in range(0, len(text), 2)]
-        advantage = 1.2 if (number + seed) % 2 else -0.8
-        numbers = token_numbers(tokens, what, advantage, seed * 1000 + number)
-        rows.append({"step": step, "prompt": "84+91+92=", "tokens": tokens, **numbers})
-    return rows
+    steps = sorted({max(1, step // 2), step}) if step else []
+    return [token_event(update, texts, what, seed * 1000 + update, hostile) for update in steps]
 
 
 def _write_summary(folder: Path, name: str, seed: int, steps: int, curve: list[tuple[int, float]]) -> None:

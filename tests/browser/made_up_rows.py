@@ -11,7 +11,7 @@ import torch
 
 import pmpo
 from hostile import TEXTS
-from pmpo.objective.power_mean import normalized_ess
+from pmpo.engine.token_sample import MicroBatch, describe
 
 KINDS = ("healthy", "entropy_collapse", "no_signal", "truncated", "exploding")
 """What can be wrong with a made-up run."""
@@ -109,19 +109,26 @@ def sample_rows(steps: int, hostile: bool) -> list[Row]:
     ]  # fmt: skip
 
 
-def token_numbers(tokens: list[str], objective: pmpo.Objective, advantage: float, seed: int) -> Row:
-    """What `pmpo.policy_loss` says of a completion whose log ratios are made up: mostly small, a few far out."""
+def token_event(step: int, texts: list[str], objective: pmpo.Objective, seed: int, hostile: bool) -> Row:
+    """A line of tokens.jsonl: completions whose log ratios are made up, mostly small, a few far out, as
+    `pmpo.engine.token_sample` describes what `pmpo.policy_loss` says of them. Two characters are a token."""
     noise = random.Random(seed)
-    far = {noise.randrange(len(tokens)) for _ in range(max(1, len(tokens) // 12))}
-    ratios = [noise.gauss(0, 1.2 if t in far else 0.08) for t in range(len(tokens))]
-    l_BT = torch.tensor([ratios], dtype=torch.float64)
-    mask_BT = torch.ones_like(l_BT, dtype=torch.bool)
-    told = pmpo.policy_loss(l_BT, torch.zeros_like(l_BT), torch.tensor([advantage]), mask_BT, objective).diagnostics
-    clipped = [min(ratio, 0.4) if advantage > 0 else max(ratio, -0.4) for ratio in ratios]
-    e = float(normalized_ess(torch.tensor([clipped]), mask_BT, torch.ones(1)))
-    g = min(1.0, float(told.clip_fraction_two_sided) / 0.1)
-    return {
-        "log_ratios": ratios, "clipped": clipped, "advantage": advantage, "exponent": float(told.exponent),
-        "power_mean": float(told.power_mean), "clip_fraction": float(told.clip_fraction),
-        "clip_fraction_two_sided": float(told.clip_fraction_two_sided), "target_ess": e + (1 - e) * g,
-    }  # fmt: skip
+    pieces = [[text[i : i + 2] for i in range(0, len(text), 2)] for text in texts]
+    shape = (len(texts), max(map(len, pieces)))
+    l_BT, mask_BT = torch.zeros(shape, dtype=torch.float64), torch.zeros(shape, dtype=torch.bool)
+    for row, tokens in enumerate(pieces):
+        mask_BT[row, : len(tokens)] = True
+        far = {noise.randrange(len(tokens)) for _ in range(max(1, len(tokens) // 12))}
+        l_BT[row, : len(tokens)] = torch.tensor([noise.gauss(0, 1.2 if t in far else 0.08) for t in range(len(tokens))])
+    advantages_B = torch.tensor([1.2 if (row + seed) % 2 else -0.8 for row in range(len(texts))])
+    result = pmpo.policy_loss(l_BT, torch.zeros_like(l_BT), advantages_B, mask_BT, objective)
+    ids_BT = torch.arange(mask_BT.numel()).view(shape)
+    prompts = torch.full((len(texts), 1), -1), torch.ones(len(texts), 1)
+    batch = MicroBatch(result, *prompts, ids_BT, mask_BT)
+    prompt = TEXTS["end of script"] if hostile else "84+91+92="
+
+    def decode(ids: Any) -> str:
+        return "".join(prompt if i < 0 else pieces[i // shape[1]][i % shape[1]] for i in ids)
+
+    completions = [describe(batch, row, "random", objective, decode) for row in range(len(texts))]
+    return {"step": step, "time": 1795294686.0 + step, "completions": completions}
