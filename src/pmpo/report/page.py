@@ -69,7 +69,7 @@ def page(title: str, sections: Sequence[Section], *, lead: Sequence[str | Part] 
 <title>{escape(title)}</title>
 <style>
 {_colours()}
-{_theme("report.css")}</style>
+{_theme("report.css")}{_theme("microscope.css")}</style>
 </head>
 <body>
 <a class="skip" href="#main">Skip to the content</a>
