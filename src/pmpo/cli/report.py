@@ -28,8 +28,8 @@ def _parser() -> _Parser:
 """,
     )
     add = made.add_argument
-    add("paths", nargs="+", type=Path, metavar="RUN_OR_STUDY", help="folders of runs or studies, a study's results.jsonl, "
-        "logs of another trainer; several studies are taken as one")  # fmt: skip
+    add("paths", nargs="+", type=Path, metavar="RUN_OR_STUDY", help="folders of runs or studies, a study's "
+        "results.jsonl, logs of another trainer; several studies are taken as one")  # fmt: skip
     add("-o", "--output", type=Path, default=Path("report.html"), metavar="FILE", help="the page; report.html")
     add("--figures", type=Path, metavar="FOLDER", help="also write every figure there as .svg, .png and .csv")
     add("--baseline", default="", metavar="LABEL", help="objective that a study's others are compared to")

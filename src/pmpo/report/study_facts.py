@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pmpo.comparison.results import RunResult, read_results
-from pmpo.comparison.tables import RATE, TunedScore, summarise_cells, tuned_scores
+from pmpo.comparison.table_rows import RegimeCell, TunedScore
+from pmpo.comparison.tables import RATE, regime_grid, summarise_cells, tuned_scores
 from pmpo.foundation.errors import InputError, shortened, unknown_name
 from pmpo.foundation.options import read_options
 from pmpo.report.parts import Source
@@ -81,6 +82,11 @@ class StudyFacts:
     def tuned(self) -> tuple[TunedScore, ...]:
         """Every objective in every regime at its best learning rate, chosen on other seeds."""
         return tuple(tuned_scores(self.results))
+
+    @cached_property
+    def grid(self) -> tuple[RegimeCell, ...]:
+        """The winner of every regime."""
+        return tuple(regime_grid(self.results))
 
     def index(self, objective: str) -> int:
         """The number of an objective's series."""

@@ -72,15 +72,30 @@ def forest_parts(facts: StudyFacts) -> list[Part]:
             parts.append(_figure(facts, f"forest-{k + 1}", f"{title}: {regime.name}", own, axis=axis))
     cells = _cells(facts)
     if len(facts.rates) > 1 and cells:
-        axis = _axis([row for rows in cells.values() for row in rows])
-        figures = [
-            _figure(facts, f"forest-cell-{k + 1}", f"Difference to {facts.baseline}: {name}", rows, axis=axis)
-            for k, (name, rows) in enumerate(cells.items())
-        ]
-        parts.append(Fold("The same at every learning rate", tuple(figures)))
+        parts.append(Fold("The same at every learning rate", tuple(_at_every_rate(facts, cells))))
     return parts
 
 
+def _at_every_rate(facts: StudyFacts, cells: Mapping[str, list[Row]]) -> list[Part]:
+    """A figure a cell, or one table where they would be too many."""
+    if sum(map(len, cells.values())) > _DRAWN:
+        rows = [(name, *_numbers(row)) for name, rows in cells.items() for row in rows]
+        return [Table(("cell", *_COLUMNS), tuple(rows))]
+    axis = _axis([row for rows in cells.values() for row in rows])
+    return [
+        _figure(facts, f"forest-cell-{k + 1}", f"Difference to {facts.baseline}: {name}", rows, axis=axis)
+        for k, (name, rows) in enumerate(cells.items())
+    ]
+
+
+def _numbers(row: Row) -> tuple[str | float, ...]:
+    one = row.difference
+    return row.objective, one.value, one.low, one.high, one.n
+
+
+_COLUMNS = ("objective", "difference", "low", "high", "pairs")
+_DRAWN = 120
+"""Rows of all cells together that are still drawn."""
 _NOTE = "A row is the mean difference on the same seeds with its 95 % interval, ticks are seeds; right is better. "
 _TUNED = "Each objective runs at the learning rate that its other seeds chose."
 
@@ -115,15 +130,11 @@ def _figure(facts: StudyFacts, name: str, title: str, rows: Sequence[Row], *, ax
     for k, row in enumerate(rows):
         one, index = row.difference, facts.index(row.objective)
         left, middle, right = (chart.at(value, -k) for value in (one.low, one.value, one.high))
-        for value in row.values:
-            across, down = chart.at(value, -k)
-            chart.line(across, down - 4, across, down + 4, "muted", width=1.5)
+        seeds = [chart.at(value, -k) for value in row.values]
+        chart.lines([(across, down - 4, across, down + 4) for across, down in seeds], "muted", width=1.5)
         chart.path([left, right], series_class(index), width=3)
         chart.dots_at([Dot(*middle)], index, size=5)
-    table = Table(
-        ("objective", "difference", "low", "high", "pairs"),
-        tuple((r.objective, r.difference.value, r.difference.low, r.difference.high, r.difference.n) for r in rows),
-    )
+    table = Table(_COLUMNS, tuple(map(_numbers, rows)))
     described = "; ".join(f"{row.objective} {signed(row.difference)}" for row in rows)
     return Figure(name, title, chart.svg(), f"Best first: {described}.", table, facts.source, note)
 
