@@ -35,7 +35,7 @@ __all__ = [
 NARROW = 380
 """Figures up to this width, in pixels, stand side by side; 352 is what a phone shows without scrolling."""
 
-_DIGITS = 7
+_DIGITS = 6
 """Of a number that is saved from the page; the files beside it have all."""
 
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pmpo.comparison.results import RunResult, read_results
+from pmpo.comparison.results import FINISHED, RunResult, read_results
 from pmpo.comparison.table_rows import RegimeCell, TunedScore
 from pmpo.comparison.tables import RATE, regime_grid, summarise_cells, tuned_scores
 from pmpo.foundation.errors import InputError, shortened, unknown_name
@@ -20,6 +20,8 @@ from pmpo.report.svg import number
 
 RESULTS, STUDY = "results.jsonl", "study.yaml"
 _SCORES = {"pass_at_1": "held-out pass@1", "reward": "held-out mean reward"}
+_MANY = 1200
+"""Runs from which on not every dot is a link, for the size of the page."""
 _TARGET_SHARE = 0.9
 """Of the baseline's best mean score: the target of a study that names none."""
 
@@ -99,6 +101,18 @@ class StudyFacts:
     def number(self, run: RunResult) -> int:
         """The place of a run in the study, which names it on the page: r0, r1, …"""
         return self._places[id(run)]
+
+    @cached_property
+    def followed(self) -> frozenset[int]:
+        """Numbers of the runs whose dots are links: all, or of very many those at the best rates and broken ones."""
+        if len(self.results) <= _MANY:
+            return frozenset(range(len(self.results)))
+        best = {(row.objective, regime_key(row.settings)): row.best_rate for row in self.tuned}
+        return frozenset(
+            n for n, run in enumerate(self.results)
+            if run.status != FINISHED
+            or run.settings.get(RATE) in (None, best.get((run.objective, regime_key(run.settings))))
+        )  # fmt: skip
 
     @cached_property
     def _places(self) -> dict[int, int]:

@@ -43,16 +43,19 @@ def _drawn(matrix: ImprovementMatrix) -> str:
     canvas.texts([(left - 6, top + _HIGH * k + 18, name) for k, name in enumerate(names)], anchor="end")
     for k, name in enumerate(names):
         canvas.text(left + _WIDE * k + 20, top - 6, name, turn=-45)
-    plain, sure, missing = [], [], []
+    boxes: dict[str, list[tuple[float, float, float, float, float]]] = {"c1": [], "c2": []}
+    plain, sure = [], []
     for (row, column), found in matrix.probability.items():
         x, y = left + _WIDE * matrix.objectives.index(column), top + _HIGH * matrix.objectives.index(row)
-        strength = _DARKEST * 2 * abs(found.value - 0.5) if found.n else 0.0
-        canvas.rect(x, y, _WIDE - 2, _HIGH - 2, "c1" if found.value > 0.5 else "c2", opacity=strength)
         words = (x + _WIDE / 2 - 1, y + 17, f"{found.value:.2f}" if found.n else "–")
-        (missing if not found.n else sure if found.low > 0.5 or found.high < 0.5 else plain).append(words)
+        (sure if found.low > 0.5 or found.high < 0.5 else plain).append(words)
+        if found.n:
+            strength = _DARKEST * 2 * abs(found.value - 0.5)
+            boxes["c1" if found.value > 0.5 else "c2"].append((x, y, _WIDE - 2, _HIGH - 2, strength))
+    for kind, own in boxes.items():
+        canvas.cells(own, kind)
     canvas.texts(plain, anchor="middle")
     canvas.texts(sure, anchor="middle", bold=True)
-    canvas.texts(missing, "muted", anchor="middle")
     return canvas.svg()
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from pmpo.comparison.results import FINISHED
 from pmpo.comparison.tables import RATE, robustness
 from pmpo.report.escape import escape
 from pmpo.report.page import size
-from pmpo.report.parts import Figure, Fold, Html, Part, Report, Section, Table, Text
+from pmpo.report.parts import Figure, Fold, Html, Part, Report, Section, Table, Text, figures_in
 from pmpo.report.run_report import featured_runs
 from pmpo.report.study_facts import StudyFacts
 from pmpo.report.study_forest import forest_parts
@@ -32,7 +33,8 @@ _FOLDED = 6
 def study_page(facts: StudyFacts, budget: int = BUDGET) -> Report:
     """The page of a study, with details of as many runs as fit in the budget of bytes."""
     said = verdict(facts)
-    lead, fixed = _lead(facts, said), _figures(facts)
+    lead = _lead(facts, said)
+    fixed = fitting(_figures(facts), budget - FRAME - size([_runs(facts, {})]))
     room = budget - FRAME - size([*fixed, _runs(facts, {})])
     featured = featured_runs(facts, said.run, int(_FEATURED * room))
     room -= sum(size(sections) for sections in featured.values())
@@ -46,6 +48,25 @@ def study_page(facts: StudyFacts, budget: int = BUDGET) -> Report:
         shown[n] = text
     every = [section for sections in featured.values() for section in sections]
     return Report(f"Study {facts.name}", (*fixed, _runs(facts, shown), *every), lead)
+
+
+def fitting(sections: Sequence[Section], budget: int) -> list[Section]:
+    """The sections without the last figures of the largest of them, as far as the budget of bytes demands."""
+    kept, left_out = list(sections), 0
+    while size(kept) > budget and any(len(list(figures_in(section.parts))) > 1 for section in kept):
+        largest = max(kept, key=lambda section: size([section]) if len(list(figures_in(section.parts))) > 1 else 0)
+        last = list(figures_in(largest.parts))[-1]
+        kept[kept.index(largest)] = replace(largest, parts=_without(largest.parts, last))
+        left_out += 1
+    if left_out:
+        note = Text((f"{left_out} figures of the sections above were left out to keep the page under 1 MB.",))
+        kept[-1] = replace(kept[-1], parts=(*kept[-1].parts, note))
+    return kept
+
+
+def _without(parts: Sequence[Part], figure: Figure) -> tuple[Part, ...]:
+    inside = [replace(part, parts=_without(part.parts, figure)) if isinstance(part, Fold) else part for part in parts]
+    return tuple(part for part in inside if part is not figure and part != Fold(getattr(part, "title", ""), ()))
 
 
 def _lead(facts: StudyFacts, said: Verdict) -> tuple[Part, ...]:

@@ -158,6 +158,15 @@ class Canvas:
             f'fill="currentColor"{more}{_in(kind)}/>'
         )
 
+    def cells(self, boxes: Iterable[tuple[float, float, float, float, float]], kind: str) -> None:
+        """Several filled rectangles in one colour: (x, y, width, height, opacity)."""
+        drawn = "".join(
+            f'<path d="M{px(x)} {px(y)}h{px(width)}v{px(height)}h{px(-width)}z" fill-opacity="{opacity:.2g}"/>'
+            for x, y, width, height, opacity in boxes
+        )
+        if drawn:
+            self.add(f'<g fill="currentColor"{_in(kind)}>{drawn}</g>')
+
     def mark(self, x: float, y: float, index: int, *, size: float = 5, kind: str = "") -> None:
         """A dot of the n-th series in its shape and colour, or in the colour `kind`."""
         self.dots_at([Dot(x, y)], index, size=size, kind=kind)
