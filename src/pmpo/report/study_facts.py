@@ -10,8 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pmpo.comparison.results import RunResult, read_results
-from pmpo.comparison.tables import RATE, TunedScore, summarise_cells, tuned_scores
+from pmpo.comparison.results import FINISHED, RunResult, read_results
+from pmpo.comparison.table_rows import RegimeCell, TunedScore
+from pmpo.comparison.tables import RATE, regime_grid, summarise_cells, tuned_scores
 from pmpo.foundation.errors import InputError, shortened, unknown_name
 from pmpo.foundation.options import read_options
 from pmpo.report.parts import Source
@@ -19,6 +20,8 @@ from pmpo.report.svg import number
 
 RESULTS, STUDY = "results.jsonl", "study.yaml"
 _SCORES = {"pass_at_1": "held-out pass@1", "reward": "held-out mean reward"}
+_MANY = 1200
+"""Runs from which on not every dot is a link, for the size of the page."""
 _TARGET_SHARE = 0.9
 """Of the baseline's best mean score: the target of a study that names none."""
 
@@ -82,6 +85,11 @@ class StudyFacts:
         """Every objective in every regime at its best learning rate, chosen on other seeds."""
         return tuple(tuned_scores(self.results))
 
+    @cached_property
+    def grid(self) -> tuple[RegimeCell, ...]:
+        """The winner of every regime."""
+        return tuple(regime_grid(self.results))
+
     def index(self, objective: str) -> int:
         """The number of an objective's series."""
         return self.objectives.index(objective)
@@ -93,6 +101,18 @@ class StudyFacts:
     def number(self, run: RunResult) -> int:
         """The place of a run in the study, which names it on the page: r0, r1, …"""
         return self._places[id(run)]
+
+    @cached_property
+    def followed(self) -> frozenset[int]:
+        """Numbers of the runs whose dots are links: all, or of very many those at the best rates and broken ones."""
+        if len(self.results) <= _MANY:
+            return frozenset(range(len(self.results)))
+        best = {(row.objective, regime_key(row.settings)): row.best_rate for row in self.tuned}
+        return frozenset(
+            n for n, run in enumerate(self.results)
+            if run.status != FINISHED
+            or run.settings.get(RATE) in (None, best.get((run.objective, regime_key(run.settings))))
+        )  # fmt: skip
 
     @cached_property
     def _places(self) -> dict[int, int]:
@@ -146,34 +166,76 @@ def is_study(path: Path) -> bool:
     return path.suffix == ".jsonl" if path.is_file() else (path / RESULTS).is_file()
 
 
-def read_study_facts(path: Path, *, baseline: str = "", target: float | None = None) -> StudyFacts:
-    """A study from its folder, or from its results alone.
+def read_study_facts(paths: Sequence[Path], *, baseline: str = "", target: float | None = None) -> StudyFacts:
+    """A study from its folder or from its results alone; several are one whose runs stand in several places.
 
     Args:
         baseline, target: in the place of those of study.yaml, which may be missing.
     Raises: InputError for what cannot be read, a study without runs, and a baseline that no run is of.
     """
-    file, folder = (path, path.parent) if path.is_file() else (path / RESULTS, path)
-    results = tuple(read_results(file))
-    if not results:
-        raise InputError(f"{file} holds no run yet. Once a run of the study has ended, its row is there.")
-    labels = list(dict.fromkeys(run.objective for run in results))
+    folder, file = _places(paths[0])
     said = read_options(folder / STUDY) if (folder / STUDY).is_file() else {}
+    found = [run for path in paths for run in _read(path, beside=folder)]
+    if not found:
+        raise InputError(f"{file} holds no run yet. Once a run of the study has ended, its row is there.")
+    results = _ordered(found, said)
+    labels = list(dict.fromkeys(run.objective for run in results))
     baseline = baseline or str(said.get("baseline") or ("grpo" if "grpo" in labels else labels[0]))
     if baseline not in labels:
         raise InputError(unknown_name("baseline", baseline, labels))
     target = target if target is not None else said.get("target")
     facts = StudyFacts(
-        name=str(said.get("name") or folder.resolve().name),
+        name=str(said.get("name") or (file.stem if paths[0].is_file() else folder.resolve().name)),
         results=results,
         baseline=baseline,
         target=0.0 if target is None else float(target),
         chosen_target=target is None,
         score=_SCORES.get(str(said.get("score")), "held-out score"),
-        source=Source(_command(path, folder, said), configuration_of(results)),
+        source=Source(_command(paths, folder, said), configuration_of(results)),
         folder=folder,
     )
     return facts if target is not None else replace(facts, target=_target(facts))
+
+
+def _places(path: Path) -> tuple[Path, Path]:
+    """The folder of a study and its results file."""
+    return (path.parent, path) if path.is_file() else (path, path / RESULTS)
+
+
+def _read(path: Path, beside: Path) -> list[RunResult]:
+    """The runs of one place, their folders relative to another."""
+    folder, file = _places(path)
+    runs = read_results(file)
+    if folder == beside:
+        return runs
+    return [replace(run, folder=str(folder.resolve() / run.folder)) if run.folder else run for run in runs]
+
+
+def _ordered(found: Sequence[RunResult], said: Mapping[str, Any]) -> tuple[RunResult, ...]:
+    """One row a run, the newest, in the order of the study, which is not that in which runs ended."""
+    results = {(run.objective, run.cell, run.seed): run for run in found}.values()
+    labels = list(dict.fromkeys([*map(str, said.get("objectives") or ()), *sorted({run.objective for run in results})]))
+    cells = [cell for cell in said.get("cells") or () if isinstance(cell, Mapping)]
+    regimes = list(
+        dict.fromkeys([*map(regime_key, cells), *sorted({regime_key(run.settings) for run in results}, key=_plainest)])
+    )
+    return tuple(
+        sorted(
+            results,
+            key=lambda run: (
+                regimes.index(regime_key(run.settings)),
+                float(run.settings.get(RATE, 0.0)),
+                labels.index(run.objective),
+                run.seed,
+            ),
+        )
+    )
+
+
+def _plainest(key: tuple[tuple[str, Any], ...]) -> tuple[int, str]:
+    """Regimes with the fewest settings beyond their neutral values first."""
+    changed = sum(value != _KNOWN[name][0] for name, value in key if name in _KNOWN)
+    return changed, json.dumps([[name, value] for name, value in key], default=str)
 
 
 def configuration_of(results: Sequence[RunResult]) -> str:
@@ -182,9 +244,11 @@ def configuration_of(results: Sequence[RunResult]) -> str:
     return hashlib.sha256("\n".join(keys).encode()).hexdigest()[:12]
 
 
-def _command(path: Path, folder: Path, said: Mapping[str, Any]) -> str:
-    """That makes the results again."""
-    return f"pmpo compare --study {folder / STUDY}" if said else f"pmpo report {path}"
+def _command(paths: Sequence[Path], folder: Path, said: Mapping[str, Any]) -> str:
+    """That makes the results again, or the page where that is not known."""
+    if said and len(paths) == 1:
+        return f"pmpo compare --study {folder / STUDY} --output_dir {folder}"
+    return f"pmpo report {' '.join(map(str, paths))}"
 
 
 def _target(facts: StudyFacts) -> float:

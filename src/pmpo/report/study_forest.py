@@ -60,26 +60,42 @@ def forest_parts(facts: StudyFacts) -> list[Part]:
     tuned = " at the best learning rate" if len(facts.rates) > 1 else ""
     over = f", mean over {len(regimes)} regimes" if len(regimes) > 1 else ""
     note = _NOTE + (_TUNED if tuned else "")
+    found = [[tuned_difference(facts, name, facts.baseline, regime) for name in others] for regime in regimes]
+    here = [[row for row in regime if row is not None] for regime in found]
     if len(regimes) == 1:
-        single = [tuned_difference(facts, name, facts.baseline, regimes[0]) for name in others]
-        rows = [row for row in single if row is not None]
-    parts: list[Part] = [_figure(facts, "forest", f"Difference to {facts.baseline}{tuned}{over}", rows, note=note)]
+        rows = here[0]
+    axis = _axis([*rows, *(row for regime in here for row in regime)])
+    title = f"Difference to {facts.baseline}{tuned}"
+    parts: list[Part] = [_figure(facts, "forest", title + over, rows, note=note, axis=axis)]
     if len(regimes) > 1:
-        for k, regime in enumerate(regimes):
-            here = [tuned_difference(facts, name, facts.baseline, regime) for name in others]
-            title = f"Difference to {facts.baseline}{tuned}: {regime.name}"
-            parts.append(_figure(facts, f"forest-{k + 1}", title, [row for row in here if row is not None]))
+        for k, (regime, own) in enumerate(zip(regimes, here, strict=True)):
+            parts.append(_figure(facts, f"forest-{k + 1}", f"{title}: {regime.name}", own, axis=axis))
     cells = _cells(facts)
     if len(facts.rates) > 1 and cells:
-        axis = _axis([row for rows in cells.values() for row in rows])
-        figures = [
-            _figure(facts, f"forest-cell-{k + 1}", f"Difference to {facts.baseline}: {name}", rows, axis=axis)
-            for k, (name, rows) in enumerate(cells.items())
-        ]
-        parts.append(Fold("The same at every learning rate", tuple(figures)))
+        parts.append(Fold("The same at every learning rate", tuple(_at_every_rate(facts, cells))))
     return parts
 
 
+def _at_every_rate(facts: StudyFacts, cells: Mapping[str, list[Row]]) -> list[Part]:
+    """A figure a cell, or one table where they would be too many."""
+    if sum(map(len, cells.values())) > _DRAWN:
+        rows = [(name, *_numbers(row)) for name, rows in cells.items() for row in rows]
+        return [Table(("cell", *_COLUMNS), tuple(rows))]
+    axis = _axis([row for rows in cells.values() for row in rows])
+    return [
+        _figure(facts, f"forest-cell-{k + 1}", f"Difference to {facts.baseline}: {name}", rows, axis=axis)
+        for k, (name, rows) in enumerate(cells.items())
+    ]
+
+
+def _numbers(row: Row) -> tuple[str | float, ...]:
+    one = row.difference
+    return row.objective, one.value, one.low, one.high, one.n
+
+
+_COLUMNS = ("objective", "difference", "low", "high", "pairs")
+_DRAWN = 120
+"""Rows of all cells together that are still drawn."""
 _NOTE = "A row is the mean difference on the same seeds with its 95 % interval, ticks are seeds; right is better. "
 _TUNED = "Each objective runs at the learning rate that its other seeds chose."
 
@@ -104,8 +120,7 @@ def _axis(rows: Sequence[Row]) -> Axis:
     return Axis.around([0.0, *ends], "difference in score")
 
 
-def _figure(facts: StudyFacts, name: str, title: str, rows: Sequence[Row], *, note: str = "",
-            axis: Axis | None = None) -> Figure:  # fmt: skip
+def _figure(facts: StudyFacts, name: str, title: str, rows: Sequence[Row], *, axis: Axis, note: str = "") -> Figure:
     rows = sorted(rows, key=lambda row: -row.difference.value)
     ticks = tuple((float(-k), shortened(row.objective, _LABEL)) for k, row in enumerate(rows))
     chart = Chart(
@@ -115,15 +130,11 @@ def _figure(facts: StudyFacts, name: str, title: str, rows: Sequence[Row], *, no
     for k, row in enumerate(rows):
         one, index = row.difference, facts.index(row.objective)
         left, middle, right = (chart.at(value, -k) for value in (one.low, one.value, one.high))
-        for value in row.values:
-            across, down = chart.at(value, -k)
-            chart.line(across, down - 4, across, down + 4, "muted", width=1.5)
+        seeds = [chart.at(value, -k) for value in row.values]
+        chart.lines([(across, down - 4, across, down + 4) for across, down in seeds], "muted", width=1.5)
         chart.path([left, right], series_class(index), width=3)
         chart.dots_at([Dot(*middle)], index, size=5)
-    table = Table(
-        ("objective", "difference", "low", "high", "pairs"),
-        tuple((r.objective, r.difference.value, r.difference.low, r.difference.high, r.difference.n) for r in rows),
-    )
+    table = Table(_COLUMNS, tuple(map(_numbers, rows)))
     described = "; ".join(f"{row.objective} {signed(row.difference)}" for row in rows)
     return Figure(name, title, chart.svg(), f"Best first: {described}.", table, facts.source, note)
 

@@ -39,20 +39,23 @@ def _drawn(matrix: ImprovementMatrix) -> str:
     left = 12 + max(map(text_width, names))
     top = 12 + 0.71 * max(map(text_width, names)) + FONT
     width = left + _WIDE * len(names) + 0.75 * text_width(names[-1])
-    canvas = Canvas(width, top + _HIGH * len(names) + 8)
+    canvas = Canvas(max(width, 352), top + _HIGH * len(names) + 8)
+    canvas.texts([(left - 6, top + _HIGH * k + 18, name) for k, name in enumerate(names)], anchor="end")
     for k, name in enumerate(names):
-        canvas.text(left - 6, top + _HIGH * k + 18, name, anchor="end")
         canvas.text(left + _WIDE * k + 20, top - 6, name, turn=-45)
+    boxes: dict[str, list[tuple[float, float, float, float, float]]] = {"c1": [], "c2": []}
+    plain, sure = [], []
     for (row, column), found in matrix.probability.items():
-        x = left + _WIDE * matrix.objectives.index(column)
-        y = top + _HIGH * matrix.objectives.index(row)
-        if not found.n:
-            canvas.text(x + _WIDE / 2, y + 18, "–", "muted", anchor="middle")
-            continue
-        kind, strength = ("c1" if found.value > 0.5 else "c2"), 2 * abs(found.value - 0.5)
-        canvas.rect(x, y, _WIDE - 2, _HIGH - 2, kind, opacity=_DARKEST * strength)
-        sure = found.low > 0.5 or found.high < 0.5
-        canvas.text(x + _WIDE / 2 - 1, y + 17, f"{found.value:.2f}", anchor="middle", bold=sure)
+        x, y = left + _WIDE * matrix.objectives.index(column), top + _HIGH * matrix.objectives.index(row)
+        words = (x + _WIDE / 2 - 1, y + 17, f"{found.value:.2f}" if found.n else "–")
+        (sure if found.low > 0.5 or found.high < 0.5 else plain).append(words)
+        if found.n:
+            strength = _DARKEST * 2 * abs(found.value - 0.5)
+            boxes["c1" if found.value > 0.5 else "c2"].append((x, y, _WIDE - 2, _HIGH - 2, strength))
+    for kind, own in boxes.items():
+        canvas.cells(own, kind)
+    canvas.texts(plain, anchor="middle")
+    canvas.texts(sure, anchor="middle", bold=True)
     return canvas.svg()
 
 

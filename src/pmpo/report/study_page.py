@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from pmpo.comparison.results import FINISHED
 from pmpo.comparison.tables import RATE, robustness
 from pmpo.report.escape import escape
-from pmpo.report.page import page
-from pmpo.report.parts import Figure, Fold, Html, Part, Section, Table, Text
+from pmpo.report.page import size
+from pmpo.report.parts import Figure, Fold, Html, Part, Report, Section, Table, Text, figures_in
+from pmpo.report.run_report import featured_runs
 from pmpo.report.study_facts import StudyFacts
 from pmpo.report.study_forest import forest_parts
 from pmpo.report.study_improvement import improvement_figure
@@ -20,36 +21,52 @@ from pmpo.report.study_targets import target_figures
 from pmpo.report.study_verdict import Verdict, verdict
 
 BUDGET = 980_000
-"""Bytes of a page; under the 1 MB that a mail or an issue takes."""
+"""Bytes of a page: under 1 MB."""
+FRAME = 40_000
+"""Of these, what a page takes for its style, scripts, contents and lead."""
+_FEATURED = 0.6
+"""Share of the room beside the figures for whole runs; the rest is for details of many."""
 _FOLDED = 6
 """Panels of scores or targets that are shown at once; more are folded."""
 
 
-@dataclass(frozen=True)
-class StudyPage:
-    """What `pmpo.report.page.write_report` takes."""
-
-    title: str
-    lead: tuple[Part, ...]
-    sections: tuple[Section, ...]
-
-
-def study_page(facts: StudyFacts, budget: int = BUDGET) -> StudyPage:
+def study_page(facts: StudyFacts, budget: int = BUDGET) -> Report:
     """The page of a study, with details of as many runs as fit in the budget of bytes."""
     said = verdict(facts)
-    title = f"Study {facts.name}"
     lead = _lead(facts, said)
-    fixed = _figures(facts)
-    order = first_to_show(facts, said.run)
-    room = budget - len(page(title, [*fixed, _runs(facts, [])], lead=lead).encode())
-    shown: list[tuple[int, str]] = []
-    for run in order:
-        text = details(facts, run)
+    fixed = fitting(_figures(facts), budget - FRAME - size([_runs(facts, {})]))
+    room = budget - FRAME - size([*fixed, _runs(facts, {})])
+    featured = featured_runs(facts, said.run, int(_FEATURED * room))
+    room -= sum(size(sections) for sections in featured.values())
+    shown: dict[int, str] = {}
+    for run in first_to_show(facts, said.run):
+        n = facts.number(run)
+        text = details(facts, run, [(section.id, section.title) for section in featured.get(n, ())])
         room -= len(text.encode())
         if room < 0:
             break
-        shown.append((facts.number(run), text))
-    return StudyPage(title, lead, (*fixed, _runs(facts, shown)))
+        shown[n] = text
+    every = [section for sections in featured.values() for section in sections]
+    return Report(f"Study {facts.name}", (*fixed, _runs(facts, shown), *every), lead)
+
+
+def fitting(sections: Sequence[Section], budget: int) -> list[Section]:
+    """The sections without the last figures of the largest of them, as far as the budget of bytes demands."""
+    kept, left_out = list(sections), 0
+    while size(kept) > budget and any(len(list(figures_in(section.parts))) > 1 for section in kept):
+        largest = max(kept, key=lambda section: size([section]) if len(list(figures_in(section.parts))) > 1 else 0)
+        last = list(figures_in(largest.parts))[-1]
+        kept[kept.index(largest)] = replace(largest, parts=_without(largest.parts, last))
+        left_out += 1
+    if left_out:
+        note = Text((f"{left_out} figures of the sections above were left out to keep the page under 1 MB.",))
+        kept[-1] = replace(kept[-1], parts=(*kept[-1].parts, note))
+    return kept
+
+
+def _without(parts: Sequence[Part], figure: Figure) -> tuple[Part, ...]:
+    inside = [replace(part, parts=_without(part.parts, figure)) if isinstance(part, Fold) else part for part in parts]
+    return tuple(part for part in inside if part is not figure and part != Fold(getattr(part, "title", ""), ()))
 
 
 def _lead(facts: StudyFacts, said: Verdict) -> tuple[Part, ...]:
@@ -117,11 +134,11 @@ def _robust(facts: StudyFacts) -> list[Part]:
     return [table] if len(rows) <= 40 else [Fold("Tuned and robust scores", (table,))]
 
 
-def _runs(facts: StudyFacts, shown: Sequence[tuple[int, str]]) -> Section:
+def _runs(facts: StudyFacts, shown: Mapping[int, str]) -> Section:
     broken = broken_table(facts)
     left = len(facts.results) - len(shown)
     parts: list[Part] = [broken] if broken else []
-    parts.append(list_of_runs(facts, {n for n, _ in shown}))
+    parts.append(list_of_runs(facts, shown))
     if left and shown:
         parts.append(
             Text((
@@ -129,5 +146,5 @@ def _runs(facts: StudyFacts, shown: Sequence[tuple[int, str]]) -> Section:
                 "`pmpo report FOLDER/runs/NAME` shows any run in full.",
             ))
         )  # fmt: skip
-    parts.append(Html("".join(text for _, text in sorted(shown))))
+    parts.append(Html("".join(text for _, text in sorted(shown.items()))))
     return Section("runs", "Runs", tuple(parts))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pmpo.comparison.table_rows import RegimeCell
-from pmpo.comparison.tables import regime_grid
 from pmpo.foundation.errors import shortened
 from pmpo.report.parts import Figure, Table
 from pmpo.report.study_facts import StudyFacts, regime_name, value_text
@@ -19,7 +18,7 @@ _WIDE, _HIGH = 196, 78
 
 def regime_figure(facts: StudyFacts) -> Figure | None:
     """The grid as a picture; None where there is one regime, or one objective."""
-    cells = regime_grid(facts.results)
+    cells = facts.grid
     if len(cells) < 2 or len(facts.objectives) < 2:
         return None
     rows = list(dict.fromkeys(_key(cell.settings, across=False) for cell in cells))
@@ -32,8 +31,9 @@ def regime_figure(facts: StudyFacts) -> Figure | None:
         description=f"{won}.",
         table=_table(cells),
         source=facts.source,
-        note="Each objective at its best learning rate, chosen on other seeds. The margin is the mean lead over"
-        " the next best with its 95 % interval; bold where that leaves 0 out.",
+        note="Each objective at its best learning rate, chosen on other seeds. The margin is the winner's lead over "
+        "the next best with its 95 % interval, counted on seeds that did not choose the two: below 0 where the lead "
+        "does not hold on them. Bold where the interval is above 0.",
     )
 
 
@@ -47,7 +47,7 @@ def _header(key: tuple[tuple[str, Any], ...], neutral: str, keys: list[tuple[tup
     return neutral if name in ("fresh", "all runs") else name
 
 
-def _drawn(facts: StudyFacts, cells: list[RegimeCell], rows: list[Any], columns: list[Any]) -> str:
+def _drawn(facts: StudyFacts, cells: Sequence[RegimeCell], rows: list[Any], columns: list[Any]) -> str:
     heads = [_header(key, "one epoch, no sampler noise", columns) for key in columns]
     sides = [shortened(_header(key, "fresh rollouts", rows), 30) for key in rows]
     left, top = 16 + max(map(text_width, sides)), FONT + 16
@@ -89,7 +89,7 @@ def _said(cell: RegimeCell) -> str:
     return f"{cell.winner} {_margin(cell)} over {cell.runner_up}" if cell.winner else "no runs"
 
 
-def _table(cells: list[RegimeCell]) -> Table:
+def _table(cells: Sequence[RegimeCell]) -> Table:
     names = sorted({name for cell in cells for name in cell.settings})
     rows = []
     for cell in cells:

@@ -15,7 +15,7 @@ from pmpo.report.axis import Axis
 from pmpo.report.chart import Chart
 from pmpo.report.escape import escape
 from pmpo.report.parts import Html, Link, Table
-from pmpo.report.study_facts import StudyFacts, cell_name
+from pmpo.report.study_facts import StudyFacts, cell_name, regime_key
 from pmpo.report.study_scores import dot_name
 from pmpo.report.svg import number
 
@@ -35,29 +35,42 @@ def broken_table(facts: StudyFacts) -> Table | None:
 
 
 def list_of_runs(facts: StudyFacts, detailed: Collection[int]) -> Html:
-    """Every run in a line, in one folded table a regime; a run without details has its place here."""
+    """Every run: one folded table a regime, a line an objective and learning rate, an entry a seed."""
     return Html("".join(_listed(facts, regime.key, regime.name, detailed) for regime in facts.regimes))
 
 
 def _listed(facts: StudyFacts, key: object, name: str, detailed: Collection[int]) -> str:
-    runs = [run for run in facts.results if facts.regime(run.settings).key == key]
+    lines: dict[tuple[str, float | None], list[RunResult]] = {}
+    for run in facts.results:
+        if regime_key(run.settings) == key:
+            rate = float(run.settings[RATE]) if RATE in run.settings else None
+            lines.setdefault((run.objective, rate), []).append(run)
+    runs = [run for line in lines.values() for run in line]
     broken = sum(run.status != FINISHED for run in runs)
     title = f"{name[0].upper()}{name[1:]}: {len(runs)} runs" + (f", {broken} diverged or crashed" if broken else "")
-    # End tags that HTML lets one leave out are left out: there may be thousands of rows.
-    lines = "".join(_line(run, facts.number(run), facts.number(run) in detailed) for run in runs)
-    head = "".join(f'<th scope="col">{text}' for text in ("run", "learning rate", "seed", "status", "score", "minutes"))
+    head = "".join(
+        f'<th scope="col">{text}' for text in ("objective", "learning rate", "runs: seed and score", "minutes")
+    )
+    # End tags that HTML lets one leave out are left out: there may be thousands of runs.
+    body = "".join(
+        f"<tr><td>{escape(shortened(label, 60))}<td>{'–' if rate is None else number(rate)}"
+        f"<td>{' '.join(_entry(facts, run, detailed) for run in line)}"
+        f"<td class=n>{sum(run.wall_seconds for run in line) / 60:.1f}"
+        for (label, rate), line in lines.items()
+    )
     return (
         f'<details class="fold"><summary>{escape(title)}</summary><div class="wide" role="region" tabindex="0" '
-        f'aria-label="{escape(title)}"><table><thead><tr>{head}</thead><tbody>{lines}</tbody></table></div></details>'
+        f'aria-label="{escape(title)}"><table class="runs"><thead><tr>{head}</thead><tbody>{body}</table></div></details>'
     )
 
 
-def _line(run: RunResult, n: int, detailed: bool) -> str:
-    rate = number(float(run.settings[RATE])) if RATE in run.settings else "–"
-    own, target = ("", f"r{n}") if detailed else (f' id="r{n}"', f"d{n}")
-    cells = (run.seed, run.status, f"{run.score:.3f}", f"{run.wall_seconds / 60:.1f}")
-    rest = "".join(f"<td>{cell}" for cell in cells)
-    return f'<tr{own}><td><a href="#{target}">{escape(shortened(run.objective, 60))}</a><td>{rate}{rest}'
+def _entry(facts: StudyFacts, run: RunResult, detailed: Collection[int]) -> str:
+    """One run of a line; one without details has its place here."""
+    n = facts.number(run)
+    text = f"{run.seed}: {f'{run.score:.3f}' if run.status == FINISHED else run.status}"
+    if n in detailed:
+        return f"<a href=#r{n}>{text}</a>"
+    return f"<a id=r{n} href=#d{n}>{text}</a>" if n in facts.followed else f"<span>{text}</span>"
 
 
 def first_to_show(facts: StudyFacts, chosen: RunResult | None) -> list[RunResult]:
@@ -84,7 +97,8 @@ def details(facts: StudyFacts, run: RunResult, more: Sequence[tuple[str, str]] =
     """
     n = facts.number(run)
     inside = [_curve(facts, run), *_warnings(facts, run), *_completions(facts, run)]
-    links = [f'<a href="#{target}">{escape(text)}</a>' for target, text in [(f"d{n}", "Its dot"), *more]]
+    dot = [(f"d{n}", "Its dot")] if n in facts.followed else []
+    links = [f'<a href="#{target}">{escape(text)}</a>' for target, text in [*dot, *more]]
     made = f"<code>{escape(run.command)}</code>" if run.command else ""
     made += f" · configuration <code>{escape(run.configuration)}</code>" if run.configuration else ""
     made += f" · folder <code>{escape(run.folder)}</code>" if run.folder else ""

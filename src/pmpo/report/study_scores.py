@@ -50,6 +50,16 @@ def dot_name(facts: StudyFacts, run: RunResult) -> str:
     return f"{run.objective}, {cell_name(facts, run.settings)}, seed {run.seed}: {came}"
 
 
+def _link(facts: StudyFacts, run: RunResult, n: int) -> tuple[str, str, str]:
+    """Where a dot leads, what it is called in a figure that says the rest, and its id."""
+    if n not in facts.followed:
+        return "", "", ""
+    rate = f"{number(float(run.settings[RATE]))}, " if RATE in run.settings else ""
+    who = f"{run.objective}, " if len(facts.objectives) <= TOGETHER else ""
+    came = f"{run.score:.3f}" if run.status == FINISHED else run.status
+    return f"#r{n}", f"{who}{rate}seed {run.seed}: {came}", f"d{n}"
+
+
 def _of(facts: StudyFacts, cells: Sequence[CellSummary], objective: str, key: object) -> tuple[CellSummary, ...]:
     """The cells of an objective in a regime, by their learning rate."""
     found = [cell for cell in cells if cell.objective == objective and facts.regime(cell.settings).key == key]
@@ -71,8 +81,7 @@ def _panel(facts: StudyFacts, place: int, name: str, series: Sequence[_Series], 
             for seed in cell.seeds:
                 run = runs[cell.objective, tuple(sorted(cell.settings.items())), seed]
                 n = facts.number(run)
-                across, down = chart.at(x, run.score)
-                dots.append(Dot(across, down, run.status != FINISHED, f"#r{n}", dot_name(facts, run), f"d{n}"))
+                dots.append(Dot(*chart.at(x, run.score), run.status != FINISHED, *_link(facts, run, n)))
         chart.dots_at(dots, one.index, size=3.5)
     chart.legend([(one.index, shortened(one.name, 36)) for one in series])
     what = f"{len(facts.rates)} learning rates" if len(facts.rates) > 1 else "one learning rate"

@@ -54,7 +54,8 @@ def _figure(facts: StudyFacts, regime: Regime, place: int, rows: Sequence[Rollou
         for seed, rollouts, censored in zip(row.seeds, row.rollouts, row.censored, strict=True):
             n = runs[row.objective, tuple(sorted(row.settings.items())), seed]
             said = "not reached" if censored else f"{rollouts:,.0f} completions"
-            dots.append(Dot(*chart.at(rollouts, -k), censored, f"#r{n}", f"{row.objective}, seed {seed}: {said}"))
+            target = f"#r{n}" if n in facts.followed else ""
+            dots.append(Dot(*chart.at(rollouts, -k), censored, target, f"{row.objective}, seed {seed}: {said}"))
         chart.dots_at(dots, index)
     where = f": {regime.name}" if len(facts.regimes) > 1 else ""
     reached = "; ".join(f"{row.objective} {_said(row)}" for row in rows)

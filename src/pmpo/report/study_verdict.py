@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pmpo.comparison.estimate import Estimate
 from pmpo.comparison.paired import mean_of_estimates
 from pmpo.comparison.results import RunResult
 from pmpo.comparison.table_rows import RegimeCell
-from pmpo.comparison.tables import RATE, regime_grid
+from pmpo.comparison.tables import RATE
 from pmpo.report.study_facts import StudyFacts, regime_key
 from pmpo.report.study_forest import over_regimes, signed
 
@@ -31,7 +32,7 @@ class Verdict:
 
 def verdict(facts: StudyFacts) -> Verdict:
     """The objective that is ahead, by how much, and whether that is more than chance."""
-    cells = [cell for cell in regime_grid(facts.results) if cell.winner]
+    cells = [cell for cell in facts.grid if cell.winner]
     if not cells:
         return Verdict(f"No run of {facts.name} has a score: all diverged or crashed.", facts.objectives[0], None)
     means = {name: _mean(name, cells) for name in facts.objectives if any(name in cell.scores for cell in cells)}
@@ -41,7 +42,7 @@ def verdict(facts: StudyFacts) -> Verdict:
     return Verdict(sentence, best, _middle(facts, best))
 
 
-def _mean(name: str, cells: list[RegimeCell]) -> Estimate:
+def _mean(name: str, cells: Sequence[RegimeCell]) -> Estimate:
     return mean_of_estimates([cell.scores[name] for cell in cells if name in cell.scores])
 
 
@@ -49,7 +50,7 @@ def _alone(facts: StudyFacts, best: str, score: Estimate) -> str:
     return f"{best} reaches a {facts.score} of {interval(score)}, from {score.n} runs."
 
 
-def _beside(facts: StudyFacts, cells: list[RegimeCell], best: str, score: Estimate) -> str:
+def _beside(facts: StudyFacts, cells: Sequence[RegimeCell], best: str, score: Estimate) -> str:
     several = len(cells) > 1
     tuned = "with each objective at its best learning rate" if len(facts.rates) > 1 else ""
     if several:
@@ -65,10 +66,13 @@ def _beside(facts: StudyFacts, cells: list[RegimeCell], best: str, score: Estima
         where, won = (f"{tuned}, " if tuned else ""), ""
         other, lead = cell.runner_up, cell.margin
     seeds = len({run.seed for run in facts.results if run.objective == best})
-    beyond = "" if lead.sign > 0 else ", which is no more than chance can make"
-    said = f"{best} has the highest {facts.score}, {interval(score)}: {signed(lead)} against {other}{beyond}"
+    ahead, top = f"{signed(lead)} against {other}", f"{facts.score}, {interval(score)}"
+    if lead.sign > 0:
+        said = f"{best} is ahead: the highest {top}, {ahead}"
+    else:
+        said = f"no objective is ahead by more than chance: {best} has the highest {top}, {ahead}"
     sentence = f"{where}{said}{won} (95 % intervals, {seeds} seed{'s' if seeds > 1 else ''})."
-    return sentence[0].upper() + sentence[1:] if where else sentence
+    return sentence if sentence.startswith(best) else sentence[0].upper() + sentence[1:]
 
 
 def interval(one: Estimate) -> str:

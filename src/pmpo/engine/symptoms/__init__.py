@@ -9,6 +9,16 @@ docs/diagnosis.md has a section for each symptom.
 
 from pmpo.engine.symptoms.catalogue import KINDS, Kind, Symptom, settings_symptoms, symptoms
 from pmpo.engine.symptoms.rows import EVENTS, FEWEST_EVENTS
-from pmpo.engine.symptoms.watch import SymptomWatch
+from pmpo.engine.symptoms.watch import SymptomWatch, diagnose
 
-__all__ = ["EVENTS", "FEWEST_EVENTS", "KINDS", "Kind", "Symptom", "SymptomWatch", "settings_symptoms", "symptoms"]
+__all__ = [
+    "EVENTS",
+    "FEWEST_EVENTS",
+    "KINDS",
+    "Kind",
+    "Symptom",
+    "SymptomWatch",
+    "diagnose",
+    "settings_symptoms",
+    "symptoms",
+]

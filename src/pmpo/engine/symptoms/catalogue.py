@@ -55,7 +55,7 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
-    "one_update": Kind("One update per generation", "log_ratios", find_in_settings=configuration.one_update),
+    "one_update": Kind("One update per generation", "log-ratios", find_in_settings=configuration.one_update),
     "truncated_sampling": Kind(
         "Truncated sampling with a ratio correction", "sampler", find_in_settings=configuration.truncated_sampling
     ),
@@ -66,12 +66,12 @@ KINDS: dict[str, Kind] = {
     "no_signal": Kind("No learning signal", "signal", rewards.no_signal),
     "saturated": Kind("Saturated reward", "signal", rewards.saturated),
     "few_signals": Kind("Most groups without signal", "signal", rewards.few_signals),
-    "truncated": Kind("Truncated completions", "lengths", completions.truncated),
+    "truncated": Kind("Truncated completions", "truncated", completions.truncated),
     "short_completions": Kind("Completions that shrink", "lengths", completions.short_completions),
-    "exploding_ratios": Kind("Exploding ratios", "log_ratios", ratios.exploding_ratios),
+    "exploding_ratios": Kind("Exploding ratios", "log-ratios", ratios.exploding_ratios),
     "mostly_clipped": Kind("Most of the batch clipped", "clipping", ratios.mostly_clipped),
     "few_tokens": Kind("Few tokens carry the gradient", "ess", ratios.few_tokens),
-    "equal_ratios": Kind("Every ratio is 1", "log_ratios", ratios.equal_ratios),
+    "equal_ratios": Kind("Every ratio is 1", "log-ratios", ratios.equal_ratios),
     "dead_gradients": Kind("Dead gradients", "gradient", policy.dead_gradients),
     "exploding_gradients": Kind("Exploding gradients", "gradient", policy.exploding_gradients),
     "skipped_updates": Kind("Updates that are not finite", "gradient", policy.skipped_updates),

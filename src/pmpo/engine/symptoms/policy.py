@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from statistics import median
 
-from pmpo.engine.symptoms.rewards import no_rewards, no_signal, saturated
+from pmpo.engine.symptoms.rewards import no_rewards, no_signal, reward_collapse, saturated
 from pmpo.engine.symptoms.rows import Found, Log, best_mean, changed, is_number, mean
 
 COLLAPSED = 0.05
@@ -55,7 +55,7 @@ def dead_gradients(log: Log) -> Found | None:
     """The gradient is 0 although rewards differ."""
     rows = log.rows
     places = [index for index in log.backwards() if "frac_reward_zero_std" in rows[index]][: log.events]
-    if len(places) < log.events or any(silent(log) for silent in (no_signal, saturated, no_rewards)):
+    if len(places) < log.events or any(silent(log) for silent in (no_signal, saturated, no_rewards, reward_collapse)):
         return None
     norms = [row["grad_norm"] for row in rows[places[-1] :] if is_number(row.get("grad_norm"))]
     if len(norms) < log.events or any(norm > 0.0 for norm in norms):

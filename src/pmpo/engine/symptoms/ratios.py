@@ -5,12 +5,14 @@ from __future__ import annotations
 from statistics import median
 
 from pmpo.engine.symptoms.configuration import one_update
-from pmpo.engine.symptoms.rows import Found, Log, changed, mean
+from pmpo.engine.symptoms.rows import Found, Log, changed, is_number, mean
 
 FAR_RATIO = 4.0
 """Nats (a ratio of 55, or 1/55) that the furthest log ratio of an event reaches time and again."""
 FAR_KL = 0.1
 """Nats per token between the policy and the samples' own, all tokens taken together."""
+FAR_AT_ONCE = 0.3
+"""The same in a single log event: a mean over so many tokens is no chance."""
 MOSTLY_CLIPPED = 0.5
 """Share of the tokens (with a sequence-level region: of the completions) outside the trust region."""
 FEW_TOKENS = 0.25
@@ -21,13 +23,17 @@ NEAR = 0.02
 
 def exploding_ratios(log: Log) -> Found | None:
     """Tokens have become many times more or less probable than they were when sampled."""
-    widest, kl = _widest(log), log.numbers("kl_old")
-    far = bool(widest) and median(widest) >= FAR_RATIO
-    if not far and not (kl and mean(kl) >= FAR_KL):
+    widest, kl, newest = _widest(log), log.numbers("kl_old"), log.rows[-1].get("kl_old")
+    if is_number(newest) and newest >= FAR_AT_ONCE:
+        shown = f"in this log event the policy moved {newest:.2g} nats per token on average away"
+    elif widest and median(widest) >= FAR_RATIO:
+        shown = f"in the last {log.events} log events the policy moved log ratios of {median(widest):.3g} nats away"
+    elif kl and mean(kl) >= FAR_KL:
+        shown = f"in the last {log.events} log events the policy moved {mean(kl):.2g} nats per token on average away"
+    else:
         return None
-    shown = f"log ratios of {median(widest):.3g} nats" if far else f"{mean(kl):.2g} nats per token on average"
     return Found(
-        f"The ratios explode: in the last {log.events} log events the policy moved {shown} away from the one whose "
+        f"The ratios explode: {shown} from the one whose "
         "samples it learns from. Where the advantage is below 0, or the gradient passes the trust region, such tokens "
         "go on to move. A lower learning_rate, fewer updates per generation (steps_per_generation, num_iterations), or "
         "a trust region that stops the gradient (log_ratio, ratio).",

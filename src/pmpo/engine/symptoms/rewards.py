@@ -34,7 +34,7 @@ def no_rewards(log: Log) -> Found | None:
 def no_signal(log: Log) -> Found | None:
     """All completions of a prompt have one reward, which has not risen."""
     equal = _equal_rewards(log)
-    if equal is None or equal.risen:
+    if equal is None or equal.risen or reward_collapse(log) is not None:
         return None
     in_the_last = f"in the last {log.events} log events with a generation"
     more = changed(log.settings, "num_generations", 2)
@@ -86,9 +86,11 @@ def few_signals(log: Log) -> Found | None:
 def reward_collapse(log: Log) -> Found | None:
     """The reward has been much better."""
     rewards = log.recent("reward")
-    if len(rewards) < 2 * log.events or no_rewards(log) is not None:
+    if len(rewards) <= log.events or no_rewards(log) is not None:
         return None
-    now, best = mean(rewards[-log.events :]), max(rewards[0], best_mean(rewards, log.events))
+    now, best = mean(rewards[-log.events :]), rewards[0]  # the first updates may have done it
+    if len(rewards) >= 2 * log.events:
+        best = max(best, best_mean(rewards, log.events))
     if best <= now or best - now < max(FALLEN * abs(best), NOISE * scatter(rewards)):
         return None
     return Found(

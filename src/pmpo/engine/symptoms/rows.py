@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice, pairwise
+from itertools import accumulate, islice, pairwise
 from statistics import median
-from typing import Any
+from typing import Any, TypeGuard
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -73,7 +73,7 @@ class Log:
         return range(len(self.rows) - 1, max(-1, len(self.rows) - 1 - LOOK_BACK), -1)
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Whether a value is a number other than NaN."""
     return isinstance(value, int | float) and value == value
 
@@ -85,8 +85,8 @@ def mean(values: Sequence[float]) -> float:
 
 def best_mean(values: Sequence[float], events: int) -> float:
     """The largest mean of so many values in a row, those of the newest ones left out."""
-    older = values[:-events]
-    return max(mean(older[end - events : end]) for end in range(events, len(older) + 1))
+    sums = [0.0, *accumulate(values[:-events])]
+    return max(high - low for low, high in zip(sums, sums[events:], strict=False)) / events
 
 
 def scatter(values: Sequence[float]) -> float:
@@ -104,6 +104,6 @@ def changed(settings: Mapping[str, Any], name: str, factor: float) -> str:
     'a lower learning_rate'
     """
     value = settings.get(name)
-    if not isinstance(value, int | float) or not value > 0:
+    if not is_number(value) or not value > 0:
         return f"a {'lower' if factor < 1 else 'higher'} {name}"
     return f"{name}={value * factor:g} (now {value:g})"

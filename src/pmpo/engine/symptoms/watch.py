@@ -8,6 +8,8 @@ from typing import Any
 from pmpo.engine.symptoms.catalogue import Symptom, settings_symptoms, symptoms
 from pmpo.engine.symptoms.rows import EVENTS, FEWEST_EVENTS, Rows
 
+_LOOKS = 400
+
 
 class SymptomWatch:
     """Finds each symptom once, when it first shows.
@@ -36,6 +38,11 @@ class SymptomWatch:
         self._rows.append(row)
         return self._new(EVENTS)
 
+    def look(self, rows: Rows) -> list[Symptom]:
+        """Those that the log up to here shows for the first time."""
+        self._rows = list(rows)
+        return self._new(EVENTS)
+
     def finish(self) -> list[Symptom]:
         """Those that show in what a short run had, which has fewer events than a long one should wait for."""
         generations = sum("frac_reward_zero_std" in row for row in self._rows[-EVENTS * 100 :])
@@ -46,3 +53,18 @@ class SymptomWatch:
         new = [one for one in symptoms(self._rows, events, self._settings) if one.name not in known]
         self.found += new
         return new
+
+
+def diagnose(rows: Rows, settings: Mapping[str, Any] | None = None) -> list[Symptom]:
+    """What a watch would have found in a log, oldest first; a long one is looked at in about `_LOOKS` places.
+
+    Args:
+        rows: every log event of training, oldest first.
+        settings: of the run, by TRL's names.
+    """
+    watch = SymptomWatch(settings)
+    every = 1 + len(rows) // _LOOKS
+    for end in [*range(every, len(rows), every), len(rows)] if rows else []:
+        watch.look(rows[:end])
+    watch.finish()
+    return watch.found
