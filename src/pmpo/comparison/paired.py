@@ -61,7 +61,7 @@ def probability_of_improvement(ours: Sequence[ArrayLike], theirs: Sequence[Array
     Returns: n is the number of runs of the smaller side.
     Raises: ValueError when the numbers of cells differ or a cell has no run.
     """
-    if not ours and not theirs:
+    if not len(ours) and not len(theirs):
         return NOTHING
     pairs = [
         (np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)) for a, b in zip(ours, theirs, strict=True)
