@@ -1,13 +1,18 @@
 """The pages that the tests look at, each written once."""
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import made_up
 from hostile import TEXTS
 from pmpo.report.axis import Axis
 from pmpo.report.chart import Chart
 from pmpo.report.page import write_report
 from pmpo.report.parts import Figure, Section, Source, Table, Text
 from pmpo.report.svg import Dot
+from pmpo.report.study_facts import read_study_facts
+from pmpo.report.study_page import study_page
 
 
 def frame(folder: Path) -> Path:
@@ -32,5 +37,18 @@ def _figure(name: str, text: str) -> Figure:
     return Figure(name, text, chart.svg(), text or "nothing", table, Source(text, "ab12"), note=text)
 
 
-PAGES = {"frame": frame}
+def study(folder: Path, **shape: Any) -> Path:
+    """Of a study; the arguments are those of `made_up.Shape`."""
+    facts = read_study_facts(made_up.study(folder / "study", **shape))
+    told = study_page(facts)
+    write_report(folder / "study.html", told.title, told.sections, lead=told.lead)
+    return folder / "study.html"
+
+
+PAGES = {
+    "frame": frame,
+    "study": study,
+    "regimes": partial(study, regimes=True, folders=False),
+    "hostile": partial(study, seeds=2, rates=(1e-4, 8e-4), hostile=True),
+}
 """{name: writes the page into a folder and returns its path}."""

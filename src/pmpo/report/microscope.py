@@ -31,7 +31,7 @@ _LEGEND = (
     '<p class="legend"><span class="token" style="--heat:.25">equal share</span> '
     '<span class="token" style="--heat:1">all of it</span> '
     '<span class="token state-o">outside the trust region</span> '
-    '<span class="token state-c">clipped: no gradient, or one that fades</span> '
+    '<span class="token state-c">clipped</span> '
     '<span class="token state-m">not trained on</span></p>'
 )
 

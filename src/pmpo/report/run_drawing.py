@@ -68,8 +68,9 @@ def finished(drawn: Drawn, view: View, name: str, legends: Sequence[tuple[Sequen
         legends: ((number of the series, name), whether they are lines; else dots).
     """
     marks = _mark_symptoms(drawn.chart, view.run, name)
+    alone = any(len(steps) == 1 for one, _ in drawn.lines for steps, _ in one.pieces())
     for names, lines in legends:
-        drawn.chart.legend(names, lines=lines, dots=not lines)
+        drawn.chart.legend(names, lines=lines, dots=alone or not lines)
     bundled = "" if view.bundle == 1 else f"Each point stands for {view.bundle} log events."
     note = " ".join(filter(None, [drawn.note, marks, bundled]))
     spoken = "; ".join(f"{label}: {one.spoken()}" for one, label in drawn.lines)

@@ -125,20 +125,18 @@ def heat(rows: Rows, metric: str, columns: int, bins: int = 20) -> Heat | None:
     edges = tuple(low + (high - low) * k / bins for k in range(bins + 1))
     bundle = bundle_of(found, columns)
     groups = [found[start : start + bundle] for start in range(0, len(found), bundle)]
-    ends = [int(group[-1]["step"]) for group in groups]
     counts = [[sum(column) for column in zip(*(_spread(row[metric], edges) for row in g), strict=True)] for g in groups]
     return Heat(
-        starts=tuple([_begin(rows, found[0]), *ends[:-1]]),
-        ends=tuple(ends),
+        starts=tuple(_begin(rows, group[0]) for group in groups),
+        ends=tuple(int(group[-1]["step"]) for group in groups),
         edges=edges,
         shares=tuple(tuple(value / sum(column) for value in column) for column in counts),
     )
 
 
-def _begin(rows: Rows, first: Mapping[str, Any]) -> int:
-    """The update that the first event's window began after."""
-    before = [row["step"] for row in rows if row["step"] < first["step"]]
-    return int(max(before, default=0))
+def _begin(rows: Rows, event: Mapping[str, Any]) -> int:
+    """The update that an event's window began after: that of the event before."""
+    return max((int(row["step"]) for row in rows if row["step"] < event["step"]), default=0)
 
 
 def _is_histogram(value: Any) -> bool:

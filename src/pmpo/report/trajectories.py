@@ -85,15 +85,13 @@ def read_trajectories(folder: Path) -> list[Trajectory]:
 def foremost(trajectories: Sequence[Trajectory]) -> dict[int, str]:
     """{index: why} of those to look at first: smallest p, largest |l|, highest clip fraction. One sets them apart."""
     found: dict[int, str] = {}
-    exponents = [one.exponent for one in trajectories]
     ratios = [one.largest for one in trajectories]
-    clipped = [float(one.row["clip_fraction"]) for one in trajectories]
     for name, keys in (
-        ("smallest p", [-value for value in exponents]),
+        ("smallest p", [-one.exponent for one in trajectories]),
         ("largest log ratio", ratios),
-        ("most clipped", clipped),
+        ("most clipped", [float(one.row["clip_fraction"]) for one in trajectories]),
     ):
-        best = max(range(len(keys)), key=keys.__getitem__, default=None)
+        best = max(range(len(keys)), key=lambda i, keys=keys: (keys[i], ratios[i]), default=None)  # type: ignore[misc]
         if best is not None and keys[best] > min(keys):
             found[best] = f"{found[best]}, {name}" if best in found else name
     return found or ({len(trajectories) - 1: "newest"} if trajectories else {})
