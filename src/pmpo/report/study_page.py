@@ -96,17 +96,18 @@ def _lead(facts: StudyFacts, said: Verdict) -> tuple[Part, ...]:
 
 
 def _figures(facts: StudyFacts) -> list[Section]:
-    grid, matrix = regime_figure(facts), improvement_figure(facts)
+    grid, matrix, scores = regime_figure(facts), improvement_figure(facts), score_figures(facts)
     forest, targets = forest_parts(facts), target_figures(facts)
+    between = [matrix] if matrix else []
+    if len(facts.regimes) == 1 and len(scores) == 1:  # few enough to stand side by side
+        glance = (*scores, *forest[:1], *between, *targets, *_robust(facts), *forest[1:])
+        return [Section("scores", "Scores", glance)]
     sections = [Section("regimes-section", "Regimes", (grid,))] if grid else []
-    sections.append(Section("scores", "Scores", (*_some(score_figures(facts)), *_robust(facts))))
-    if forest:
-        sections.append(Section("differences", f"Against {facts.baseline}", tuple(forest)))
-    if matrix:
-        sections.append(Section("probabilities", "Probability of improvement", (matrix,)))
-    if targets:
-        sections.append(Section("targets", "Rollouts to the target", tuple(_some(targets))))
-    return sections
+    sections.append(Section("scores", "Scores", (*_some(scores), *_robust(facts))))
+    sections.append(Section("differences", f"Against {facts.baseline}", tuple(forest)))
+    sections.append(Section("probabilities", "Probability of improvement", tuple(between)))
+    sections.append(Section("targets", "Rollouts to the target", tuple(_some(targets))))
+    return [section for section in sections if section.parts]
 
 
 def _some(figures: Sequence[Figure]) -> list[Part]:
@@ -146,5 +147,7 @@ def _runs(facts: StudyFacts, shown: Mapping[int, str]) -> Section:
                 "`pmpo report FOLDER/runs/NAME` shows any run in full.",
             ))
         )  # fmt: skip
-    parts.append(Html("".join(text for _, text in sorted(shown.items()))))
+    if shown:
+        every = Html("".join(text for _, text in sorted(shown.items())))
+        parts.append(Fold(f"Details of {len(shown)} run{'s' if len(shown) > 1 else ''}", (every,)))
     return Section("runs", "Runs", tuple(parts))

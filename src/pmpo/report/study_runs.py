@@ -60,7 +60,8 @@ def _listed(facts: StudyFacts, key: object, name: str, detailed: Collection[int]
     )
     return (
         f'<details class="fold"><summary>{escape(title)}</summary><div class="wide" role="region" tabindex="0" '
-        f'aria-label="{escape(title)}"><table class="runs"><thead><tr>{head}</thead><tbody>{body}</table></div></details>'
+        f'aria-label="{escape(title)}"><table class="runs"><thead><tr>{head}</thead><tbody>{body}</table></div>'
+        "</details>"
     )
 
 
