@@ -36,7 +36,7 @@ class Axis:
         else:
             margin = 0.05 * (high - low) or 0.05 * abs(high) or 0.5
             low = low if low in include else low - margin
-            high = high if high in include else high + margin
+            high = high if high in include and high > low else high + margin
         return cls(label, low, high, log)
 
     def share(self, value: float) -> float:

@@ -35,6 +35,9 @@ __all__ = [
 NARROW = 380
 """Figures up to this width, in pixels, stand side by side; 352 is what a phone shows without scrolling."""
 
+_DIGITS = 6
+"""Of a number that is saved from the page; the files beside it have all."""
+
 
 def write_report(path: Path, title: str, sections: Sequence[Section], *, lead: Sequence[str | Part] = (),
                  figures: Path | None = None) -> None:  # fmt: skip
@@ -91,13 +94,18 @@ def page(title: str, sections: Sequence[Section], *, lead: Sequence[str | Part] 
 def table_html(table: Table) -> str:
     """The table, in a frame that scrolls where the page is too narrow."""
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in table.columns)
-    rows = "".join(f"<tr>{''.join(_cell(cell) for cell in row)}</tr>" for row in table.rows)
+    rows = "".join(f"<tr>{''.join(_cell(cell) for cell in row)}" for row in table.rows)
     caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
     name = escape(table.caption or "numbers")
     return (
         f'<div class="wide" role="region" aria-label="{name}" tabindex="0"><table>{caption}<thead><tr>{head}</tr>'
         f"</thead><tbody>{rows}</tbody></table></div>"
     )
+
+
+def size(sections: Sequence[Section]) -> int:
+    """Bytes that sections take of a page, without their scripts."""
+    return sum(len(_section(section).encode()) for section in sections)
 
 
 def _section(section: Section) -> str:
@@ -154,12 +162,13 @@ def _width(figure: Figure) -> float:
 
 
 def _cell(cell: Any) -> str:
+    """End tags that HTML lets one leave out are left out, as there may be thousands of cells."""
     if isinstance(cell, Link):
-        return f'<td><a href="{escape(cell.target)}">{escape(cell.text)}</a></td>'
+        return f'<td><a href="{escape(cell.target)}">{escape(cell.text)}</a>'
     if isinstance(cell, int | float) and not isinstance(cell, bool):
-        full = f' data-full="{cell!r}"' if isinstance(cell, float) and number(cell) != repr(cell) else ""
-        return f'<td class="number"{full}>{number(cell) if math.isfinite(cell) else "–"}</td>'
-    return f"<td>{escape('–' if cell is None else cell)}</td>"
+        full = f"{cell:.{_DIGITS}g}" if isinstance(cell, float) else number(cell)
+        return f"<td data-full={full}>{number(cell)}" if full != number(cell) else f"<td class=n>{number(cell)}"
+    return f"<td>{escape('–' if cell is None else cell)}"
 
 
 def _paragraphs(paragraphs: Sequence[str]) -> str:
