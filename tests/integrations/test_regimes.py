@@ -138,10 +138,12 @@ def test_resumed_runs_are_equal(tmp_path):
 def test_a_run_in_a_regime_is_warned():
     with pytest.warns(UserWarning, match="weights of 8 rounds ago.* makes a run worse"):
         trainer(config(rollout_staleness=8, **CORRECTED))
-    with pytest.warns(UserWarning, match="nothing corrects for it: write correction: truncate"):
+    with pytest.warns(
+        UserWarning, match="nothing corrects for it: .*correction=truncate:ratio_max=2, or old_policy=sampler"
+    ):
         trainer(config(sampler_noise=0.1))
     with warnings.catch_warnings():
-        warnings.filterwarnings("error", message=".*(corrects|makes a run worse)")
+        warnings.filterwarnings("error", message=".*(corrects for it|makes a run worse)")
         trainer(config(**CORRECTED))
         trainer(config())
 

@@ -76,13 +76,19 @@ class ClipAwareESS:
             raise ValueError(f"`target` must be a map such as RampMap(0.1), or a number, got {self.target!r}.")
 
     def __call__(self, facts: ExponentFacts) -> Tensor:
-        log_ratios_BT = facts.clipped_log_ratios_BT if self.over == "clipped" else facts.log_ratios_BT
-        mask_BT, rho_BT = facts.mask_BT, facts.weights_BT
+        log_ratios_BT, target = self.solved_over(facts), self.target_ess(facts)
+        return solve_exponent(log_ratios_BT, facts.mask_BT, target, weights=facts.weights_BT)
+
+    def solved_over(self, facts: ExponentFacts) -> Tensor:
+        """The log ratios whose nESS is to meet the target, nats, [B, T]."""
+        return facts.clipped_log_ratios_BT if self.over == "clipped" else facts.log_ratios_BT
+
+    def target_ess(self, facts: ExponentFacts) -> float | Tensor:
+        """τ: a number, or [B]."""
         if isinstance(self.target, int | float):
-            return solve_exponent(log_ratios_BT, mask_BT, float(self.target), weights=rho_BT)
-        ess_at_one_B = normalized_ess(log_ratios_BT, mask_BT, 1.0, weights=rho_BT)
-        g_B = self.target(facts.clip_fraction(self.reading))
-        return solve_exponent(log_ratios_BT, mask_BT, ess_at_one_B + (1.0 - ess_at_one_B) * g_B, weights=rho_BT)
+            return float(self.target)
+        ess_at_one_B = normalized_ess(self.solved_over(facts), facts.mask_BT, 1.0, weights=facts.weights_BT)
+        return ess_at_one_B + (1.0 - ess_at_one_B) * self.target(facts.clip_fraction(self.reading))
 
 
 @dataclass(frozen=True)

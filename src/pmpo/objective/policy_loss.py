@@ -34,10 +34,15 @@ that is e^10 times less likely than when it was sampled would otherwise be the w
 
 @dataclass(frozen=True)
 class PolicyLoss:
-    """A scalar loss, differentiable in the log probabilities, and per-completion diagnostics."""
+    """A scalar loss, differentiable in the log probabilities, per-completion diagnostics, and the tokens behind them.
+
+    Attributes:
+        facts: what the exponent rule was shown, token by token; carries no gradient.
+    """
 
     loss: Tensor
     diagnostics: Diagnostics
+    facts: ExponentFacts
 
 
 def policy_loss(
@@ -87,7 +92,7 @@ def policy_loss(
         loss = loss + objective.kl_coef * (omega_B * kl_B).sum()
     if objective.old_kl_coef != 0.0:
         loss = loss + _old_kl_weight(objective, given) * (omega_B * _old_kl(given)).sum()
-    return PolicyLoss(loss, diagnose(given, facts, p_B, mean_B, kl_B, clipped_mean))
+    return PolicyLoss(loss, diagnose(given, facts, p_B, mean_B, kl_B, clipped_mean), facts)
 
 
 def _clip_tokens(region: TrustRegion, given: LossInputs) -> Clipped:

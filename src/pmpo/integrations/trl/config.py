@@ -121,6 +121,11 @@ class PMPOConfig(GRPOConfig):
         "Default: what GRPOTrainer would, per_device_train_batch_size x gradient_accumulation_steps, or the whole "
         "round where its size is given.",
     )
+    token_samples: int = _option(
+        4,
+        "Completions of the update behind each log event that go to tokens.jsonl token by token, of the first process, "
+        "for `pmpo report`: at most 2 MB a run. 0 keeps none.",
+    )
     on_save_error: str = _option(
         "stop", "A checkpoint that cannot be written (a full disk): stop the run, or continue without it."
     )

@@ -94,7 +94,7 @@ METHODS = (
 
 ATTRIBUTES = (
     HostName("_tokenizer", ATTRIBUTE, "text_tokenizer",
-             (*_in_trl("generating", "settings", "skipping"), "runs/held_out.py"),
+             (*_in_trl("generating", "settings", "skipping", "token_sampling"), "runs/held_out.py"),
              "decode and count tokens where processing_class is a processor"),
     HostName("_is_vlm", ATTRIBUTE, "reads_pictures", _in_trl("preflight"), "leave prompts with pictures unmeasured"),
     HostName("_multi_environment", ATTRIBUTE, "has_several_environments", _in_trl("preflight"),
