@@ -16,7 +16,7 @@ from pmpo.integrations.trl import trl_losses
 from pmpo.integrations.trl.filled import filled, plain, said
 from pmpo.integrations.trl.objective_fields import PARTS, ObjectiveFields
 from pmpo.integrations.trl.resolve import DEFAULT_OBJECTIVE, SCALE_REWARDS, resolve_objective
-from pmpo.integrations.trl.rounds import check_groups, check_round, check_token_counts, largest_round
+from pmpo.integrations.trl.rounds import check_groups, check_ratio_sums, check_round, check_token_counts, largest_round
 from pmpo.objective.presets import OBJECTIVES, Objective
 
 UPDATES_PER_GENERATION = 8
@@ -274,6 +274,8 @@ class PMPOConfig(GRPOConfig):
         if whole is None:
             self.generation_batch_size = filled(micro_batch * self.steps_per_generation)
         check_groups(self.generation_batch_size, self.num_generations)
-        if self.resolved_objective.sequence_weight == "token":
-            generate_every = self.steps_per_generation * self.num_iterations
+        generate_every = self.steps_per_generation * self.num_iterations
+        if "ratio_sums" in self.resolved_objective.needs:
+            check_ratio_sums(generate_every, self.gradient_accumulation_steps, self.top_entropy_quantile)
+        elif self.resolved_objective.sequence_weight == "token":
             check_token_counts(generate_every, self.gradient_accumulation_steps)

@@ -111,6 +111,7 @@ def regime_warning(args: Any) -> str | None:
     if not found:
         return None
     found.append(
-        "This reproduces what breaks real runs, to compare objectives; it makes a run worse. Remove it to train a model."
+        "This reproduces what breaks real runs, to compare objectives, and makes a run worse. Remove it to train a "
+        "model."
     )
     return " ".join(found)
