@@ -195,7 +195,7 @@ def test_a_longer_circle_is_found_and_a_diamond_is_none():
 def test_the_graph_is_that_of_the_package():
     assert "pmpo.engine.context" in KNOWN and "pmpo.objective.presets" in GRAPH["pmpo"]
     assert "pmpo.engine.checkpoints" in GRAPH["pmpo.engine"], "homes of a front count"
-    assert "pmpo.engine.metric_catalogue" in GRAPH["pmpo.engine.window"] and not GRAPH["pmpo.engine.symptoms"]
+    assert "pmpo.engine.metric_catalogue" in GRAPH["pmpo.engine.window"] and not GRAPH["pmpo.engine.symptoms.rows"]
 
 
 # ---- what is loaded -------------------------------------------------------------------------------------------------

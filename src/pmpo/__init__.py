@@ -16,9 +16,11 @@ from pmpo.objective.exponents import (
     SignedExponent,
 )
 from pmpo.objective.facts import ExponentFacts
+from pmpo.objective.maps import DivergenceClip, EssCap, PassThroughClip, SoftGate, TwoLevelClip
 from pmpo.objective.policy_loss import PolicyLoss, policy_loss
 from pmpo.objective.power_mean import normalized_ess, power_mean, token_weights
 from pmpo.objective.presets import OBJECTIVES, Objective, objective
+from pmpo.objective.ratio_sums import ratio_sums
 from pmpo.objective.region import TrustRegion
 from pmpo.objective.solver import solve_exponent
 from pmpo.objective.target_maps import LinearMap, PowerMap, RampMap
@@ -26,10 +28,8 @@ from pmpo.objective.trust_region import (
     FeedbackAdaptiveClip,
     LogRatioClip,
     NoClip,
-    PassThroughClip,
     RatioClip,
     SequenceRatioClip,
-    SoftGate,
     TwoSidedClip,
 )
 
@@ -41,6 +41,8 @@ __all__ = [
     "ClipAwareESS",
     "Correction",
     "Diagnostics",
+    "DivergenceClip",
+    "EssCap",
     "ExponentFacts",
     "FeedbackAdaptiveClip",
     "FixedExponent",
@@ -61,6 +63,7 @@ __all__ = [
     "SoftGate",
     "TruncatedCorrection",
     "TrustRegion",
+    "TwoLevelClip",
     "TwoSidedClip",
     "__version__",
     "divergence_mask",
@@ -70,6 +73,7 @@ __all__ = [
     "objective",
     "policy_loss",
     "power_mean",
+    "ratio_sums",
     "rollout_weights",
     "solve_exponent",
     "token_weights",

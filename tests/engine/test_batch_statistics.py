@@ -7,7 +7,6 @@ import torch
 
 import pmpo
 from pmpo.engine.batch_statistics import (
-    one_update_warning,
     range_warning,
     reward_facts,
     silent_groups,
@@ -65,9 +64,3 @@ def test_rewards_out_of_range_matter_to_objectives_that_read_them():
     )
     assert range_warning(pmpo_, far) is None and range_warning(apmpo, torch.tensor([0.0, 1.0, NAN])) is None
     assert range_warning(dataclasses.replace(apmpo, name="mine"), torch.full((2,), NAN)) is None
-
-
-def test_one_update_a_generation_is_said_with_the_settings_that_make_it_so():
-    said = one_update_warning(1, {"mini_batch": 8, "epochs": 1}, "Set epochs to 8.")
-    assert "one update per generation (mini_batch=8, epochs=1)" in said and said.endswith("matter. Set epochs to 8.")
-    assert one_update_warning(2, {}, "") is None

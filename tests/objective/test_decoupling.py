@@ -18,7 +18,7 @@ def sampled(old, spread=0.5):
 
 
 def test_by_hand():
-    """π/π_start is (1.1, .9) and π_start/π_sampler (4, .5): ρ truncated at 2 is (2, .5), r at the sampler (4.4, .45)."""
+    """π/π_start is (1.1, .9), π_start/π_sampler (4, .5): ρ cut at 2 is (2, .5), r at the sampler (4.4, .45)."""
     old = torch.tensor([[0.4, 0.5]], dtype=torch.float64).log()
     sampler = torch.tensor([[0.1, 1.0]], dtype=torch.float64).log()
     rest = (old, torch.ones(1, dtype=torch.float64), torch.ones(1, 2))

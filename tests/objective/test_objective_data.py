@@ -16,11 +16,11 @@ from pmpo.foundation.errors import InputError
 from pmpo.objective.advantages import ADVANTAGES
 from pmpo.objective.decoupling import CORRECTIONS, OLD_POLICIES
 from pmpo.objective.exponents import EXPONENTS
-from pmpo.objective.kinds import KINDS
+from pmpo.objective.kinds import KINDS, TRUST_REGIONS
 from pmpo.objective.options import meanings_of, options_of, summary_of
+from pmpo.objective.presets import completed
 from pmpo.objective.spec import data_of, part_of, shortened_data, text_of, written
 from pmpo.objective.target_maps import TARGET_MAPS
-from pmpo.objective.trust_region import TRUST_REGIONS
 from pmpo.objective.weighting import SEQUENCE_WEIGHTS
 
 TARGETS = [pmpo.LinearMap(), pmpo.PowerMap(), pmpo.PowerMap(0.3), pmpo.RampMap(0.2), 0.9]
@@ -29,6 +29,7 @@ RULES = [
     pmpo.RewardAnnealed(),
     pmpo.RewardAnnealed(0.5),
     *(pmpo.ScheduledExponent(1, -1, shape) for shape in ("linear", "cosine", "step")),
+    pmpo.ScheduledExponent(steps=500),
     pmpo.SignedExponent(0.5),
     *(
         pmpo.ClipAwareESS(reading, target, over)
@@ -43,6 +44,9 @@ REGIONS = [
     pmpo.SequenceRatioClip(3e-4, 4e-4),
     pmpo.FeedbackAdaptiveClip(std_floor=1e-7),
     pmpo.PassThroughClip(3.0),
+    pmpo.EssCap(),
+    pmpo.DivergenceClip("kl", 0.05, 0.1, 10.0),
+    pmpo.TwoLevelClip(pmpo.LogRatioClip(0.3), pmpo.SequenceRatioClip(0.1, 0.3)),
     pmpo.SoftGate(2.0, 3.0),
     pmpo.NoClip(),
 ]
@@ -133,6 +137,7 @@ def test_the_mapping_is_the_one_that_yaml_has():
         "max_completion_length": None,
         "correction": None,
         "old_policy": "start",
+        "old_kl_coef": 0.0,
     }
     corrected = pmpo.objective("grpo", correction=pmpo.MaskedCorrection("sequence", 3.0))
     assert corrected.to_mapping()["correction"] == {
@@ -141,6 +146,15 @@ def test_the_mapping_is_the_one_that_yaml_has():
         "ratio_max": 3.0,
         "ratio_min": None,
     }
+
+
+def test_a_mapping_of_an_older_version_has_the_defaults_of_what_there_was_not():
+    one = pmpo.objective("pmpo", kl_coef=0.1)
+    older = one.to_mapping()
+    del older["correction"], older["old_policy"], older["old_kl_coef"]
+    assert completed(older) == one.to_mapping()
+    gone = {**older, "exponent": {"rule": "gone.py:Rule"}}
+    assert completed(gone) == gone
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,9 @@
-"""Facts of a whole generation batch, and the sentences about settings that make an objective pointless.
+"""Facts of a whole generation batch.
 
 Rewards are those of all completions of all ranks: gather first. NaN stands where a completion has no reward.
 """
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -77,21 +75,4 @@ def range_warning(objective: Objective, rewards_B: Tensor) -> str | None:
     return (
         f"Objective '{objective.name}' reads the mean reward as a share in [0, 1], but rewards range from {low:g} to "
         f"{high:g}: rescale the reward functions or their weights."
-    )
-
-
-def one_update_warning(updates: int, settings: Mapping[str, int], remedy: str) -> str | None:
-    """With one update per generation the exponent cannot matter; None where there are more.
-
-    Args:
-        updates: optimiser steps on one generation.
-        settings: the host's settings that make it so many, by the host's names.
-        remedy: a sentence on what to write instead.
-    """
-    if updates > 1:
-        return None
-    shown = ", ".join(f"{name}={value}" for name, value in settings.items())
-    return (
-        f"This configuration makes one update per generation ({shown}): every importance ratio is 1, no token is "
-        f"clipped, and the exponent cannot matter. {remedy}"
     )

@@ -9,10 +9,18 @@ from typing import Any
 from pmpo.foundation.named import name_of
 from pmpo.objective.decoupling import CORRECTIONS, Correction
 from pmpo.objective.exponents import EXPONENTS, FixedExponent
+from pmpo.objective.maps import DivergenceClip, EssCap, PassThroughClip, SoftGate, TwoLevelClip
 from pmpo.objective.options import options_of
 from pmpo.objective.region import TrustRegion
 from pmpo.objective.target_maps import TARGET_MAPS
-from pmpo.objective.trust_region import TRUST_REGIONS
+from pmpo.objective.trust_region import (
+    FeedbackAdaptiveClip,
+    LogRatioClip,
+    NoClip,
+    RatioClip,
+    SequenceRatioClip,
+    TwoSidedClip,
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,20 @@ class Kind:
         """The parts of the library that have all of these options."""
         return [name for name, cls in self.known.items() if {*names} <= options_of(cls).keys()]
 
+
+TRUST_REGIONS: dict[str, type[TrustRegion]] = {
+    "ratio": RatioClip,
+    "log_ratio": LogRatioClip,
+    "two_sided_log_ratio": TwoSidedClip,
+    "sequence_ratio": SequenceRatioClip,
+    "both_levels": TwoLevelClip,
+    "feedback_adaptive": FeedbackAdaptiveClip,
+    "pass_through": PassThroughClip,
+    "ess_cap": EssCap,
+    "divergence": DivergenceClip,
+    "soft_gate": SoftGate,
+    "none": NoClip,
+}
 
 KINDS: dict[str, Kind] = {
     "exponent": Kind("exponent rule", "rule", EXPONENTS, FixedExponent),

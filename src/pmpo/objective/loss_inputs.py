@@ -122,7 +122,7 @@ def check_needs(objective: Objective, batch: BatchContext | None, ref_log_probs:
     Raises: ValueError with the argument that gives it.
     """
     for name in objective.needs:
-        if getattr(batch, name, None) is None:
+        if name != "ratio_sums" and getattr(batch, name, None) is None:
             raise ValueError(
                 f"Objective '{objective.name}' needs `{name}` of the generation batch: pass "
                 f"batch=pmpo.BatchContext({name}=...), computed over all ranks."

@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pmpo.engine.symptoms import Symptom
 from pmpo.foundation.files import write_json
 from pmpo.report.curves import draw_curves
 from pmpo.runs.plan import Plan
@@ -48,9 +49,14 @@ def summarise(settings: Settings, plan: Plan, held_out: "HeldOutCallback", start
         reached_target=None if target is None or last is None else last.value >= target,
         wall_seconds=round(time.monotonic() - started, 1),
         tokens=int(state.num_input_tokens_seen),
-        warnings=[f"update {one.step}: {one.sentence}" for one in held_out.trainer.symptoms.found],
+        warnings=[_warning(one) for one in held_out.trainer.symptoms.found],
     )
     return replace(result, learned=has_learned(changes(result)))
+
+
+def _warning(symptom: Symptom) -> str:
+    """With the update it was found at, if the run had begun."""
+    return f"update {symptom.step}: {symptom.sentence}" if symptom.step else symptom.sentence
 
 
 def _number(measurement: "Measurement | None", name: str) -> float | None:

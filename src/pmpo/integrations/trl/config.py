@@ -16,7 +16,7 @@ from pmpo.integrations.trl import trl_losses
 from pmpo.integrations.trl.filled import filled, plain, said
 from pmpo.integrations.trl.objective_fields import PARTS, ObjectiveFields
 from pmpo.integrations.trl.resolve import DEFAULT_OBJECTIVE, SCALE_REWARDS, resolve_objective
-from pmpo.integrations.trl.rounds import check_groups, check_round, check_token_counts, largest_round
+from pmpo.integrations.trl.rounds import check_groups, check_ratio_sums, check_round, check_token_counts, largest_round
 from pmpo.objective.presets import OBJECTIVES, Objective
 
 UPDATES_PER_GENERATION = 8
@@ -120,6 +120,11 @@ class PMPOConfig(GRPOConfig):
         "Completions of a text that a process generates at once with transformers' generate; 0: the whole round. "
         "Default: what GRPOTrainer would, per_device_train_batch_size x gradient_accumulation_steps, or the whole "
         "round where its size is given.",
+    )
+    token_samples: int = _option(
+        4,
+        "Completions of the update behind each log event that go to tokens.jsonl token by token, of the first process, "
+        "for `pmpo report`: at most 2 MB a run. 0 keeps none.",
     )
     on_save_error: str = _option(
         "stop", "A checkpoint that cannot be written (a full disk): stop the run, or continue without it."
@@ -269,6 +274,8 @@ class PMPOConfig(GRPOConfig):
         if whole is None:
             self.generation_batch_size = filled(micro_batch * self.steps_per_generation)
         check_groups(self.generation_batch_size, self.num_generations)
-        if self.resolved_objective.sequence_weight == "token":
-            generate_every = self.steps_per_generation * self.num_iterations
+        generate_every = self.steps_per_generation * self.num_iterations
+        if "ratio_sums" in self.resolved_objective.needs:
+            check_ratio_sums(generate_every, self.gradient_accumulation_steps, self.top_entropy_quantile)
+        elif self.resolved_objective.sequence_weight == "token":
             check_token_counts(generate_every, self.gradient_accumulation_steps)

@@ -31,6 +31,8 @@ def check_values(args: GRPOConfig) -> None:
     if chunk is not None and chunk < 0:
         raise ValueError(f"generation_chunk_size is {chunk}; write completions, or 0 for the whole round.")
     check_regime(args)
+    if values["token_samples"] < 0:
+        raise ValueError(f"token_samples is {values['token_samples']}; write completions a log event, or 0 for none.")
     for option in fields(args):
         value = getattr(args, option.name)
         if option.name.startswith("vespo_") and value != option.default:

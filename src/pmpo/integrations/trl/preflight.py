@@ -8,7 +8,6 @@ from typing import Any
 from datasets import Dataset, IterableDataset
 
 from pmpo.engine import preflight as checks
-from pmpo.engine.batch_statistics import one_update_warning
 from pmpo.engine.context import context_of
 from pmpo.foundation.errors import InputError, nearest
 from pmpo.integrations.trl.host.hooks import HostTrainer
@@ -34,17 +33,6 @@ def completion_after(prompt: int, args: Any) -> int:
     if limit is None and given.get("max_length") is not None:
         limit = given["max_length"] - prompt
     return max(1, limit or 1)
-
-
-def updates_warning(args: Any) -> str | None:
-    """What to say of a configuration under which the exponent cannot matter; None where it can."""
-    names = ("steps_per_generation", "num_iterations", "gradient_accumulation_steps")
-    return one_update_warning(
-        args.updates_per_generation,
-        {name: getattr(args, name) for name in names},
-        f"Set steps_per_generation to {8 * args.gradient_accumulation_steps} for 8 updates per generation, as the "
-        "papers do.",
-    )
 
 
 def preflight(trainer: HostTrainer) -> None:

@@ -8,7 +8,6 @@ of experts does. Both make a run worse and cure nothing: they are there to compa
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +17,6 @@ from torch import Tensor, nn
 
 from pmpo.integrations.trl.host.hooks import HostTrainer
 from pmpo.integrations.trl.sampler_log_probs import SamplerWatch
-from pmpo.objective.presets import Objective
 
 Weights = dict[str, Tensor]
 
@@ -28,8 +26,6 @@ class Regimes(HostTrainer):
 
     A round then has the sampler's own log-probabilities beside it, as one of vLLM's has.
     """
-
-    policy_objective: Objective
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -102,8 +98,8 @@ def _trained_weights(model: nn.Module) -> Weights:
     }
 
 
-def regime_warnings(args: Any, objective: Objective) -> list[str]:
-    """What a run in a regime must know, and what it lacks; `args` is a `PMPOConfig`."""
+def regime_warning(args: Any) -> str | None:
+    """That a run is in a regime, which is no way to train; `args` is a `PMPOConfig`."""
     found = []
     if args.rollout_staleness:
         found.append(
@@ -112,16 +108,10 @@ def regime_warnings(args: Any, objective: Objective) -> list[str]:
         )
     if args.sampler_noise:
         found.append(f"sampler_noise={args.sampler_noise:g}: rounds are sampled from logits with noise on them.")
-    if found:
-        found = [
-            " ".join(found) + " This reproduces what breaks real runs, to compare objectives; it makes a run worse. "
-            "Remove it to train a model."
-        ]
-    corrected = objective.uses_sampler or (args.use_vllm and args.vllm_importance_sampling_correction)
-    if (args.rollout_staleness or args.sampler_noise or args.use_vllm) and not corrected:
-        found.append(
-            "The completions are not sampled by the policy at the start of the round, and nothing corrects for it: "
-            "write correction: truncate:ratio_max=2 (weights π_start/π_sampler up to 2), or old_policy: sampler "
-            "(ratios to the sampler)."
-        )
-    return found
+    if not found:
+        return None
+    found.append(
+        "This reproduces what breaks real runs, to compare objectives, and makes a run worse. Remove it to train a "
+        "model."
+    )
+    return " ".join(found)

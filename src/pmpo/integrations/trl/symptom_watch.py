@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 from transformers import TrainerCallback
@@ -12,12 +13,17 @@ from pmpo.engine.symptoms import Symptom, SymptomWatch
 
 class SymptomCallback(TrainerCallback):
     """Warns of each symptom when it first shows, and adds `warnings/<name>` to that log event; it must come before the
-    callbacks that write events down."""
+    callbacks that write events down.
 
-    def __init__(self, main_process: bool) -> None:
-        """`main_process`: the others find the same and say nothing."""
+    Attributes:
+        of_settings: those that the settings alone show, which whoever builds the trainer warns of.
+    """
+
+    def __init__(self, main_process: bool, settings: Mapping[str, Any]) -> None:
+        """`main_process`: the others find the same and say nothing. `settings`: the trainer's, by TRL's names."""
         self.main_process = main_process
-        self._watch = SymptomWatch()
+        self._watch = SymptomWatch(settings)
+        self.of_settings = self._watch.of_settings
 
     @property
     def found(self) -> list[Symptom]:
