@@ -10,9 +10,9 @@ from pmpo.report.axis import Axis
 from pmpo.report.chart import Chart
 from pmpo.report.page import write_report
 from pmpo.report.parts import Figure, Section, Source, Table, Text
-from pmpo.report.svg import Dot
 from pmpo.report.study_facts import read_study_facts
 from pmpo.report.study_page import study_page
+from pmpo.report.svg import Dot
 
 
 def frame(folder: Path) -> Path:
@@ -39,7 +39,7 @@ def _figure(name: str, text: str) -> Figure:
 
 def study(folder: Path, **shape: Any) -> Path:
     """Of a study; the arguments are those of `made_up.Shape`."""
-    facts = read_study_facts(made_up.study(folder / "study", **shape))
+    facts = read_study_facts([made_up.study(folder / "study", **shape)])
     told = study_page(facts)
     write_report(folder / "study.html", told.title, told.sections, lead=told.lead)
     return folder / "study.html"
