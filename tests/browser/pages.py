@@ -6,12 +6,11 @@ from typing import Any
 
 import made_up
 from hostile import TEXTS
+from pmpo.cli.report import main as pmpo_report
 from pmpo.report.axis import Axis
 from pmpo.report.chart import Chart
 from pmpo.report.page import write_report
 from pmpo.report.parts import Figure, Section, Source, Table, Text
-from pmpo.report.study_facts import read_study_facts
-from pmpo.report.study_page import study_page
 from pmpo.report.svg import Dot
 
 
@@ -37,18 +36,29 @@ def _figure(name: str, text: str) -> Figure:
     return Figure(name, text, chart.svg(), text or "nothing", table, Source(text, "ab12"), note=text)
 
 
+def report(folder: Path, *made: Path) -> Path:
+    """What `pmpo report` writes of runs and studies."""
+    path = folder / "report.html"
+    assert pmpo_report([*map(str, made), "-o", str(path)]) == 0
+    return path
+
+
 def study(folder: Path, **shape: Any) -> Path:
     """Of a study; the arguments are those of `made_up.Shape`."""
-    facts = read_study_facts([made_up.study(folder / "study", **shape)])
-    told = study_page(facts)
-    write_report(folder / "study.html", told.title, told.sections, lead=told.lead)
-    return folder / "study.html"
+    return report(folder, made_up.study(folder / "study", **shape))
+
+
+def run(folder: Path, *kinds: str, hostile: bool = False) -> Path:
+    """Of a run of each kind."""
+    return report(folder, *(made_up.run_folder(folder / kind, kind, hostile=hostile, top_p=0.9) for kind in kinds))
 
 
 PAGES = {
     "frame": frame,
     "study": study,
-    "regimes": partial(study, regimes=True, folders=False),
+    "regimes": partial(study, regimes=True),
     "hostile": partial(study, seeds=2, rates=(1e-4, 8e-4), hostile=True),
+    "run": lambda folder: run(folder, "truncated", hostile=True),
+    "runs": lambda folder: run(folder, *made_up.KINDS),
 }
 """{name: writes the page into a folder and returns its path}."""

@@ -12,9 +12,8 @@ import torch
 import pmpo
 from hostile import MARK
 from made_up import run_folder
-from pmpo.report.escape import script_json
 from pmpo.report.microscope import microscope_section
-from pmpo.report.page import page
+from pmpo.report.page import page, size
 from pmpo.report.parts import Html, Source, figures_in
 from pmpo.report.trajectories import Trajectory, foremost, read_trajectories, spread_out
 
@@ -39,7 +38,7 @@ def view(section):
 def test_a_section_shows_the_foremost_completions_and_keeps_the_others_for_the_script(folder):
     section = microscope_section(folder, 200_000, source=Source("pmpo train", "0123"))
     kept = section.data["completions"]
-    assert len(kept) == len(read_trajectories(folder)) == 4
+    assert len(kept) == len(read_trajectories(folder)) > 3
     assert kept[0]["group"] == "to look at first" and "smallest p" in kept[0]["label"]
     assert kept[0]["exponent"] == min(one["exponent"] for one in kept)
     (figure,) = figures_in(section.parts)
@@ -68,10 +67,10 @@ def test_without_a_script_the_colours_are_the_solved_p_s(folder):
 
 def test_the_budget_holds_and_says_what_was_left_out(hostile):
     whole = microscope_section(hostile, 10**6)
-    size = len(script_json(whole.data))
-    part = microscope_section(hostile, size // 2)
+    budget = size([whole]) * 2 // 3
+    part = microscope_section(hostile, budget)
     assert 1 < len(part.data["completions"]) < len(whole.data["completions"])
-    assert len(page("x", [part])) - len(page("x", [])) < size // 2 + len(part.script) * 1.1
+    assert size([part]) <= budget
     assert "left out to keep it small" in part.parts[0].paragraphs[1]
     assert microscope_section(hostile, 1000) is None
 

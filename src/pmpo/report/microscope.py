@@ -15,12 +15,15 @@ from typing import Any
 from pmpo.report.axis import Axis
 from pmpo.report.chart import Chart
 from pmpo.report.escape import escape, script_json, visible
+from pmpo.report.page import size
 from pmpo.report.parts import Figure, Html, Section, Source, Table, Text
 from pmpo.report.svg import number
 from pmpo.report.trajectories import Trajectory, foremost, read_trajectories, spread_out
 
 LONGEST = 200
 """Tokens of a completion that the page shows without a script, those around the largest share."""
+_SENTENCES = 1500
+"""Bytes of the legend and of what is said of the completions that are there."""
 _EXPONENTS = [k / 10 for k in range(-40, 41)]
 _INTRODUCTION = (
     "Tokens of single completions of the training, coloured by their share of the gradient: the fuller the colour and "
@@ -46,17 +49,20 @@ def microscope_section(
 
     Args:
         folder: of the run.
-        budget: bytes that the section may take of the page, without the script, which a page has once.
+        budget: bytes that the section may take of the page, as `page.size` counts them.
         id: unique on the page.
         source: the run's command and configuration.
     Returns: None for a run without token samples, or where the budget has no room for one completion.
     """
     trajectories = read_trajectories(folder)
+    if not trajectories:
+        return None
     picked = foremost(trajectories)
     static = {index: _static(trajectories[index], name) for index, name in picked.items()}
     figure = _figure(trajectories, picked, id, source or Source("", ""))
-    room = budget - sum(map(len, static.values())) - len(figure.svg) - 12_000 if trajectories else 0
-    shown = _within(trajectories, picked, room)
+    script = resources.files("pmpo.report").joinpath("theme", "microscope.js").read_text(encoding="utf-8")
+    fixed = size([Section(id, title, (Text((_INTRODUCTION,)), Html("".join(static.values())), figure))])
+    shown = _within(trajectories, picked, budget - fixed - _SENTENCES)
     if not shown:
         return None
     data = {"completions": [_datum(trajectories[index], picked.get(index)) for index in shown]}
@@ -65,7 +71,6 @@ def microscope_section(
     note += f"; {left} more in tokens.jsonl were left out to keep it small." if left else "."
     anchors = "".join(f'<div id="{id}-c{place}">{static[i]}</div>' for place, i in enumerate(shown) if i in static)
     view = Html(f'{_LEGEND}<div class="microscope" data-section="{id}">{anchors}</div>')
-    script = resources.files("pmpo.report").joinpath("theme", "microscope.js").read_text(encoding="utf-8")
     return Section(id, title, (Text((_INTRODUCTION, note)), view, figure), script, data, level)
 
 

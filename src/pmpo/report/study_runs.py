@@ -59,7 +59,7 @@ def _listed(facts: StudyFacts, key: object, name: str, detailed: Collection[int]
         for (label, rate), line in lines.items()
     )
     return (
-        f'<details class="fold"><summary>{escape(title)}</summary><div class="wide" role="region" tabindex="0" '
+        f'<details class="fold"><summary>{escape(title)}</summary><div class="wide" role="group" tabindex="0" '
         f'aria-label="{escape(title)}"><table class="runs"><thead><tr>{head}</thead><tbody>{body}</table></div>'
         "</details>"
     )
