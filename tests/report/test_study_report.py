@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from page_reader import Reader
 
-from made_up import Shape, study
+from made_up import Shape, run_folder, study
 from made_up import results as made_up_results
 from pmpo.cli import main
 from pmpo.comparison.estimate import Estimate
@@ -21,6 +21,7 @@ from pmpo.report.page import page, size
 from pmpo.report.parts import Fold, figures_in
 from pmpo.report.study_facts import read_study_facts
 from pmpo.report.study_page import fitting, study_page
+from pmpo.report.study_runs import details
 from pmpo.report.study_verdict import interval, verdict
 
 
@@ -139,10 +140,18 @@ def test_a_run_that_broke_off_is_listed_with_its_message_and_hollow(small):
     text = page(report.title, report.sections, lead=report.lead)
     assert broken and all(text.count(one.message) >= 2 for one in broken)
     n = found.number(broken[0])
-    details = text.split(f'<details class="run" id="r{n}">')[1].split("</details>")[0]
-    assert "Exploding ratios" in details or "To try first: <strong>" in details
     assert re.search(rf'<a href="#r{n}" id="d{n}"><path d="[^"]*" fill="none"/>', text)
     assert f"{len(broken)} diverged or crashed and count as 0" in text
+
+
+def test_details_say_what_is_wrong_with_a_run_and_what_to_try(tmp_path):
+    run_folder(tmp_path / "study" / "runs" / "sick", "truncated")
+    (tmp_path / "study" / "runs" / "crashed").mkdir()
+    rows = [replace(run("grpo", 0.2), folder="runs/sick"), replace(run("gmpo", 0.2), folder="runs/crashed")]
+    found = facts(tmp_path, rows)
+    healthy, sick = (details(found, one) for one in found.results)
+    assert "<p>At update " in sick and "To try first: <strong>max_completion_length" in sick
+    assert "To try first" not in healthy and "<svg" in healthy
 
 
 def test_details_that_there_is_no_room_for_are_counted_and_the_runs_stay_listed(small):

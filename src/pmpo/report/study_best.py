@@ -38,11 +38,13 @@ def best_figure(facts: StudyFacts, objective: str) -> Figure | None:
 def _drawn(facts: StudyFacts, rows: Sequence[AgainstBest]) -> str:
     names = [shortened(regime.name, 30) for regime in facts.regimes]
     rates = list(facts.rates) or [None]
-    left, top = 16 + max(map(text_width, names)), FONT + 16
+    left, top = 16 + max(map(text_width, [*names, "learning rate"])), FONT + 16
     canvas = Canvas(max(352, left + _WIDE * len(rates) + 4), top + _HIGH * len(names) + 8)
     canvas.texts([(left - 8, top + _HIGH * k + 25, name) for k, name in enumerate(names)], "muted", anchor="end")
     heads = [(left + _WIDE * (k + 0.5), FONT + 4.0, "" if r is None else number(r)) for k, r in enumerate(rates)]
     canvas.texts(heads, "muted", anchor="middle")
+    if facts.rates:
+        canvas.text(left - 8, FONT + 4, "learning rate", "muted", anchor="end")
     keys = [regime.key for regime in facts.regimes]
     for row in rows:
         rate = float(row.settings[RATE]) if RATE in row.settings else None
@@ -52,7 +54,7 @@ def _drawn(facts: StudyFacts, rows: Sequence[AgainstBest]) -> str:
         canvas.cells([(x, y, _WIDE - 3, _HIGH - 3, strength)], "c1" if one.value > 0.5 else "c2")
         sure = one.low > 0.5 or one.high < 0.5
         canvas.text(x + _WIDE / 2 - 1, y + 18, f"{one.value:.2f}", anchor="middle", bold=sure)
-        canvas.text(x + _WIDE / 2 - 1, y + 34, shortened(row.best, 13), "muted", anchor="middle", size=12)
+        canvas.text(x + _WIDE / 2 - 1, y + 34, shortened(row.best, 13), anchor="middle", size=12)
     return canvas.svg()
 
 
