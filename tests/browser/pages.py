@@ -11,6 +11,7 @@ from pmpo.report.axis import Axis
 from pmpo.report.chart import Chart
 from pmpo.report.page import write_report
 from pmpo.report.parts import Figure, Section, Source, Table, Text
+from pmpo.report.svg import Dot
 
 
 def frame(folder: Path) -> Path:
