@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test faults check install clean
+.PHONY: demo test faults browser chromium check install clean
 
 demo: install  ## a small model made on the spot, trained with PMPO until you can see it learn
 	$(BIN)/pmpo train
@@ -13,6 +13,15 @@ test: install  ## the whole test suite, doctests included
 
 faults: install  ## every kill point, damage and full disk, with a table of what came of it (two to five minutes)
 	PMPO_ALL_FAULTS=1 $(BIN)/python -m pytest tests/faults
+
+browser: install chromium  ## the pages of `pmpo report` in headless Chromium, and screenshots of them to look at
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[browser]"
+	PMPO_SCREENSHOTS=build/screenshots $(BIN)/python -m pytest -rs tests/browser
+	@echo "Screenshots of the pages, for people to look at: build/screenshots"
+
+chromium:
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
+	  || { echo "Chromium is needed, and Debian's package could not be installed: install it by hand."; exit 1; }
 
 check: install  ## what a change must pass: lint, format, types, tests
 	$(BIN)/ruff check .

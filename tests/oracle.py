@@ -152,6 +152,62 @@ def dppo_gradient(log_probs, old_log_probs, advantage, cap, bound):
     return gradient
 
 
+def divergence(new, old, kind):
+    """How far a token's probability has moved, by the two outcomes "this token" and "another one"."""
+    p, q = math.exp(old), math.exp(new)
+    if kind == "tv":
+        return abs(q - p)
+    return p * math.log(p / q) + (1 - p) * math.log((1 - p + 1e-8) / (1 - q + 1e-8))
+
+
+def dppo_factors(log_probs, old_log_probs, advantage, cap, kind, bound):
+    """(value of the ratio, whether its gradient passes) of every token: DPPO's capped ratio and its mask."""
+    found = []
+    for new, old in zip(log_probs, old_log_probs, strict=True):
+        towards = new > old if advantage > 0 else new < old
+        far = towards and divergence(new, old, kind) > bound
+        found.append((min(math.exp(new - old), cap), not far))
+    return found
+
+
+def two_level_surrogate(log_ratios, advantage, bound, p, epsilon):
+    """HölderPO's sequence_w_clip: two-sided token clip, power mean, PPO's min on the mean."""
+    m = power_mean([min(max(x, -bound), bound) for x in log_ratios], p)
+    return min(m * advantage, min(max(m, 1 - epsilon), 1 + epsilon) * advantage)
+
+
+def step_ess(rows):
+    """(Σ r)² / (N Σ r²) over all tokens of a step."""
+    ratios = [math.exp(x) for row in rows for x in row]
+    return math.fsum(ratios) ** 2 / (len(ratios) * math.fsum(r * r for r in ratios))
+
+
+def p3o_loss(rows, advantages):
+    """−Σ min(r, ESS) A + (1 − ESS) Σ KL(π_θ ‖ π_old), per token of the step; the exponent of the KL ends at 10."""
+    ess_of_step, tokens = step_ess(rows), sum(len(row) for row in rows)
+    policy = math.fsum(min(math.exp(x), ess_of_step) * a for row, a in zip(rows, advantages, strict=True) for x in row)
+    kl = math.fsum(math.exp(min(-x, 10.0)) + x - 1 for row in rows for x in row)
+    return (-policy + (1 - ess_of_step) * kl) / tokens
+
+
+def p3o_gradient(rows, advantages):
+    """d/d log π_t of `p3o_loss` with the capped ratio a constant factor of log π, row by row."""
+    ess_of_step, tokens = step_ess(rows), sum(len(row) for row in rows)
+    return [
+        [
+            (-min(math.exp(x), ess_of_step) * a + (1 - ess_of_step) * (1 - (math.exp(-x) if x > -10 else 0.0))) / tokens
+            for x in row
+        ]
+        for row, a in zip(rows, advantages, strict=True)
+    ]
+
+
+def maxrl_advantages(rewards):
+    """(R − mean)/mean of one group, 0 where the mean is 0."""
+    mean = math.fsum(rewards) / len(rewards)
+    return [(r - mean) / mean if mean else 0.0 for r in rewards]
+
+
 def ramp(fraction, saturation=0.1):
     return min(1.0, fraction / saturation)
 
@@ -160,7 +216,7 @@ def objective_value(name, log_ratios, advantage, *, reward_mean=None, reward_std
     """J_i of a preset for one completion."""
     if advantage == 0 or not log_ratios:
         return 0.0
-    if name in ("grpo", "dr_grpo", "dapo"):
+    if name in ("grpo", "dr_grpo", "dapo", "maxrl"):
         return grpo_surrogate([math.exp(x) for x in log_ratios], advantage, 0.2, 0.28 if name == "dapo" else 0.2)
     if name == "gspo":
         return gspo_surrogate(log_ratios, advantage, 3e-4, 4e-4)
@@ -183,25 +239,31 @@ def objective_value(name, log_ratios, advantage, *, reward_mean=None, reward_std
         return advantage * power_mean(
             [math.log(clipped_ratio(math.exp(x), advantage, 0.2)) for x in log_ratios], 2.0 - 4.0 * progress
         )
+    if name == "holder_two_level":
+        return two_level_surrogate(log_ratios, advantage, math.log(1.2), 2.0 - 4.0 * progress, 0.2)
     if name == "cispo":
         return cispo_surrogate([math.exp(x) for x in log_ratios], advantage, 5.0)
+    if name in ("dppo", "dppo_kl"):  # the mask takes gradients, not values
+        return cispo_surrogate([math.exp(x) for x in log_ratios], advantage, 20.0)
     if name == "sapo":
         return sapo_surrogate([math.exp(x) for x in log_ratios], advantage, 1.0, 1.05)
     raise KeyError(name)
 
 
 def weight(name, length, lengths, limit):
-    if name in ("dapo", "cispo"):
+    if name in ("dapo", "cispo", "maxrl"):
         return length / sum(lengths)
     if name == "luspo":
         return length / len(lengths)
-    if name == "dr_grpo":
+    if name in ("dr_grpo", "dppo", "dppo_kl"):
         return length / (len(lengths) * limit)
     return 1.0 / len(lengths)
 
 
 def loss(name, rows, advantages, limit, **facts):
     """− Σ ω_i J_i over completions given as lists of log ratios."""
+    if name == "p3o":
+        return p3o_loss(rows, advantages)
     lengths = [len(row) for row in rows]
     return -math.fsum(
         weight(name, len(row), lengths, limit) * objective_value(name, row, a, **facts)

@@ -15,7 +15,7 @@ import pmpo
 from pmpo.objective.advantages import ADVANTAGES
 from pmpo.objective.correction import ROLLOUT_MODES
 from pmpo.objective.exponents import EXPONENTS
-from pmpo.objective.trust_region import TRUST_REGIONS
+from pmpo.objective.kinds import TRUST_REGIONS
 from pmpo.objective.weighting import SEQUENCE_WEIGHTS
 
 ROOT = Path(__file__).parent.parent

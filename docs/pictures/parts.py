@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pmpo
 from panels import Case, weighing
-from pmpo.objective.trust_region import TRUST_REGIONS
+from pmpo.objective.kinds import TRUST_REGIONS
 
 
 def draw(folder: Path) -> None:

@@ -6,6 +6,7 @@ Importing this package loads torch and nothing else; trainers live in `pmpo.inte
 from pmpo.objective.advantages import equal_groups, group_advantages
 from pmpo.objective.batch import BatchContext
 from pmpo.objective.correction import divergence_mask, rollout_weights
+from pmpo.objective.decoupling import Correction, MaskedCorrection, TruncatedCorrection
 from pmpo.objective.diagnostics import Diagnostics
 from pmpo.objective.exponents import (
     ClipAwareESS,
@@ -15,9 +16,11 @@ from pmpo.objective.exponents import (
     SignedExponent,
 )
 from pmpo.objective.facts import ExponentFacts
+from pmpo.objective.maps import DivergenceClip, EssCap, PassThroughClip, SoftGate, TwoLevelClip
 from pmpo.objective.policy_loss import PolicyLoss, policy_loss
 from pmpo.objective.power_mean import normalized_ess, power_mean, token_weights
 from pmpo.objective.presets import OBJECTIVES, Objective, objective
+from pmpo.objective.ratio_sums import ratio_sums
 from pmpo.objective.region import TrustRegion
 from pmpo.objective.solver import solve_exponent
 from pmpo.objective.target_maps import LinearMap, PowerMap, RampMap
@@ -25,10 +28,8 @@ from pmpo.objective.trust_region import (
     FeedbackAdaptiveClip,
     LogRatioClip,
     NoClip,
-    PassThroughClip,
     RatioClip,
     SequenceRatioClip,
-    SoftGate,
     TwoSidedClip,
 )
 
@@ -38,12 +39,16 @@ __all__ = [
     "OBJECTIVES",
     "BatchContext",
     "ClipAwareESS",
+    "Correction",
     "Diagnostics",
+    "DivergenceClip",
+    "EssCap",
     "ExponentFacts",
     "FeedbackAdaptiveClip",
     "FixedExponent",
     "LinearMap",
     "LogRatioClip",
+    "MaskedCorrection",
     "NoClip",
     "Objective",
     "PassThroughClip",
@@ -56,7 +61,9 @@ __all__ = [
     "SequenceRatioClip",
     "SignedExponent",
     "SoftGate",
+    "TruncatedCorrection",
     "TrustRegion",
+    "TwoLevelClip",
     "TwoSidedClip",
     "__version__",
     "divergence_mask",
@@ -66,6 +73,7 @@ __all__ = [
     "objective",
     "policy_loss",
     "power_mean",
+    "ratio_sums",
     "rollout_weights",
     "solve_exponent",
     "token_weights",

@@ -18,9 +18,11 @@ from typing import Any
 import yaml
 
 import pmpo
-from hostile import LABEL, MESSAGE, TEXTS
-from made_up_rows import EVERY, KINDS, held_out_rows, metrics_rows, rising, sample_rows, token_numbers
+from hostile import LABEL, MESSAGE
+from made_up_rows import EVERY, KINDS, held_out_rows, metrics_rows, rising, sample_rows, token_rows
 from pmpo.comparison.results import CRASHED, DIVERGED, FINISHED, Point, RunResult
+from pmpo.comparison.study import PlannedRun, Study
+from pmpo.foundation.files import plain
 
 __all__ = ["KINDS", "Shape", "results", "run_folder", "study"]
 
@@ -32,7 +34,10 @@ REGIMES = (
     {"rollout_staleness": 0, "num_iterations": 4, "sampler_noise": 0.0},
     {"rollout_staleness": 0, "num_iterations": 1, "sampler_noise": 0.5},
 )
-OBJECTIVES = {"grpo": "grpo", "gmpo": "gmpo", "pmpo": "pmpo", "signed": {"name": "gmpo", "exponent": "signed"}}
+OBJECTIVES = {
+    "grpo": {"objective": "grpo"}, "gmpo": {"objective": "gmpo"}, "pmpo": {"objective": "pmpo"},
+    "signed": {"objective": "gmpo", "exponent": "signed"},
+}  # fmt: skip
 BEST = {"grpo": (0.56, 1.5e-4), "gmpo": (0.58, 2e-4), "pmpo": (0.60, 2.2e-4), "signed": (0.63, 3e-4)}
 """Score at each objective's best learning rate, and that rate: what the made-up numbers are noise around."""
 N_EVAL, ROUND = 512, 512
@@ -62,13 +67,7 @@ class Shape:
 
 def results(shape: Shape) -> list[RunResult]:
     """One row a run: most finish, the fastest learning rate makes grpo diverge at times, and one run crashes."""
-    cells = [
-        {"learning_rate": rate, **regime} for regime in (REGIMES if shape.regimes else ({},)) for rate in shape.rates
-    ]
-    return [
-        _result(shape, objective, cell, seed)
-        for cell in cells for objective in shape.objectives for seed in range(shape.seeds)
-    ]  # fmt: skip
+    return [_result(shape, run) for run in _study(shape).runs()]
 
 
 def study(folder: Path, shape: Shape | None = None, **changes: Any) -> Path:
@@ -81,22 +80,12 @@ def study(folder: Path, shape: Shape | None = None, **changes: Any) -> Path:
     shape = shape or Shape(**{"folders": not changes.get("regimes", False), **changes})
     folder.mkdir(parents=True, exist_ok=True)
     found = results(shape)
-    settings: dict[str, Any] = {"learning_rate": list(shape.rates)}
-    if shape.regimes:
-        settings |= {name: sorted({regime[name] for regime in REGIMES}) for name in REGIMES[0]}
-    written = {
-        "name": "made up", "base": {"task": "sums", "max_steps": shape.steps},
-        "objectives": {_label(name, shape): value for name, value in shape.objectives.items()},
-        "settings": settings, "seeds": list(range(shape.seeds)), "score": "pass_at_1",
-        "baseline": _label("grpo", shape), "target": 0.5,
-    }  # fmt: skip
-    (folder / "study.yaml").write_text(yaml.safe_dump(written, sort_keys=False, allow_unicode=True))
+    (folder / "study.yaml").write_text(yaml.safe_dump(plain(_study(shape).to_mapping()), sort_keys=False))
     (folder / "results.jsonl").write_text("".join(json.dumps(result.to_row()) + "\n" for result in found))
-    if shape.folders:
-        for name, result in zip(_cycled(shape), found, strict=True):
-            kind = "exploding" if result.status == DIVERGED else "healthy"
-            run_folder(folder / result.folder, kind, objective=name, seed=result.seed, steps=shape.steps,
-                       hostile=shape.hostile, result=result)  # fmt: skip
+    for result in found if shape.folders else []:
+        kind = "exploding_ratios" if result.status == DIVERGED else "healthy"
+        run_folder(folder / result.folder, kind, objective=_known(result.objective), seed=result.seed,
+                   steps=shape.steps, hostile=shape.hostile, result=result)  # fmt: skip
     return folder
 
 
@@ -121,7 +110,7 @@ def run_folder(
     """
     folder.mkdir(parents=True, exist_ok=True)
     noise = random.Random(f"{objective} {kind} {seed} {folder.name}")
-    what = pmpo.objective(OBJECTIVES.get(objective, objective))
+    what = pmpo.objective(**_parts(OBJECTIVES.get(objective, {"objective": objective})))
     curve = [(point.step, point.score) for point in result.curve] if result else _own_curve(steps, kind, noise)
     made = curve[-1][0] if curve else 0
     exponent = None if what.exponent == pmpo.objective("pmpo").exponent else getattr(what.exponent, "value", 0.0)
@@ -129,7 +118,7 @@ def run_folder(
     _write_lines(folder / "metrics.jsonl", [row for row in metrics if row["step"] <= made])
     _write_lines(folder / "held_out.jsonl", held_out_rows(curve, N_EVAL))
     _write_lines(folder / "samples.jsonl", sample_rows(made, hostile))
-    _write_lines(folder / "tokens.jsonl", _token_rows(made, what, seed, hostile))
+    _write_lines(folder / "tokens.jsonl", token_rows(sorted({EVERY, made}), what, seed, hostile))
     settings = {
         "objective": what.name, "learning_rate": 1.5e-4, "max_steps": steps, "num_iterations": 1, "seed": seed,
         "steps_per_generation": EVERY, "temperature": 1.0, "top_p": 1.0, "top_k": 0, "max_completion_length": 24,
@@ -146,17 +135,32 @@ def run_folder(
     return folder
 
 
-def _cycled(shape: Shape) -> list[str]:
-    """The objective of every row of `results`, by its key in `OBJECTIVES`."""
-    cells = len(shape.rates) * (len(REGIMES) if shape.regimes else 1)
-    return [name for _ in range(cells) for name in shape.objectives for _ in range(shape.seeds)]
+def _study(shape: Shape) -> Study:
+    cells = [
+        {"learning_rate": rate, **regime} for regime in (REGIMES if shape.regimes else ({},)) for rate in shape.rates
+    ]
+    return Study(
+        "made up", {"task": "sums", "max_steps": shape.steps},
+        {_label(name, shape): dict(changes) for name, changes in shape.objectives.items()},
+        tuple(cells), tuple(range(shape.seeds)), "pass_at_1", _label("grpo", shape), 0.5,
+    )  # fmt: skip
 
 
 def _label(objective: str, shape: Shape) -> str:
     return LABEL if shape.hostile and objective == "signed" else objective
 
 
-def _result(shape: Shape, objective: str, cell: dict[str, Any], seed: int) -> RunResult:
+def _known(label: str) -> str:
+    """The name in `OBJECTIVES` behind a label."""
+    return "signed" if label == LABEL else label
+
+
+def _parts(changes: dict[str, Any]) -> dict[str, Any]:
+    return {"value" if name == "objective" else name: value for name, value in changes.items()}
+
+
+def _result(shape: Shape, run: PlannedRun) -> RunResult:
+    objective, cell, seed = _known(run.objective), run.settings, run.seed
     noise = random.Random(f"{objective} {sorted(cell.items())} {seed}")
     rate, stale = cell["learning_rate"], cell.get("rollout_staleness", 0)
     luck = random.Random(f"{sorted(cell.items())} {seed}").gauss(0, 0.02)  # shared by the objectives: pairs help
@@ -175,11 +179,10 @@ def _result(shape: Shape, objective: str, cell: dict[str, Any], seed: int) -> Ru
         Point(step, step // EVERY * ROUND, round(rising(step / shape.steps, 0.17, score) * N_EVAL) / N_EVAL)
         for step in [*range(0, end, every), end]
     )
-    slug = "-".join([objective, *(f"{value:g}" for value in cell.values()), f"s{seed}"])
     return RunResult(
-        _label(objective, shape), cell, seed, status, curve, shape.steps, N_EVAL, 0.2 * end + noise.random(),
-        f"runs/{slug}", f"pmpo train --objective {objective} --learning_rate {rate:g} --seed {seed}",
-        f"{noise.getrandbits(48):012x}", message, {"entropy": 0.11 + 0.02 * noise.random()},
+        run.objective, cell, seed, status, curve, shape.steps, N_EVAL, 0.2 * end + noise.random(), f"runs/{run.name}",
+        f"pmpo train --objective {objective} --learning_rate {rate:g} --seed {seed}", run.configuration, message,
+        {"entropy": 0.11 + 0.02 * noise.random()},
     )  # fmt: skip
 
 
@@ -189,18 +192,6 @@ def _own_curve(steps: int, kind: str, noise: random.Random) -> list[tuple[int, f
     start = 0.0 if kind == "no_signal" else 0.17
     points = [*range(0, steps, every), steps]
     return [(s, round(min(1, max(0, rising(s / steps, start, end))) * N_EVAL) / N_EVAL) for s in points]
-
-
-def _token_rows(step: int, what: pmpo.Objective, seed: int, hostile: bool) -> list[dict[str, Any]]:
-    texts = ["84+91=174,174+92=267", "First I add 84 and 91, which is 175. " * 3]
-    texts += [text for text in TEXTS.values() if text] if hostile else []
-    rows = []
-    for number, text in enumerate(texts):
-        tokens = [text[i : i + 2] for i in range(0, len(text), 2)]
-        advantage = 1.2 if (number + seed) % 2 else -0.8
-        numbers = token_numbers(tokens, what, advantage, seed * 1000 + number)
-        rows.append({"step": step, "prompt": "84+91+92=", "tokens": tokens, **numbers})
-    return rows
 
 
 def _write_summary(folder: Path, name: str, seed: int, steps: int, curve: list[tuple[int, float]]) -> None:

@@ -11,9 +11,9 @@ import torch
 
 import pmpo
 from hostile import TEXTS
-from pmpo.objective.power_mean import normalized_ess
+from pmpo.engine.token_sample import MicroBatch, TokenSampler
 
-KINDS = ("healthy", "entropy_collapse", "no_signal", "truncated", "exploding")
+KINDS = ("healthy", "entropy_collapse", "no_signal", "truncated", "exploding_ratios")
 """What can be wrong with a made-up run."""
 EVERY = 8
 """Updates between log events, and updates of a round."""
@@ -40,14 +40,14 @@ def _metrics_row(step: int, share: float, kind: str, final: float, exponent: flo
     wobble = noise.gauss(0, 1)
     sick = kind != "healthy" and share > 0.4
     reward = {"no_signal": 0.0}.get(kind, min(1.0, max(0.0, rising(share, 0.17, final) + 0.02 * wobble)))
-    if sick and kind != "no_signal":
+    if sick and kind == "exploding_ratios":
         reward *= max(0.0, 1.4 - share) / 1.2
     equal = 1.0 if kind == "no_signal" else min(0.95, 0.1 + 0.3 * abs(2 * reward - 1) + 0.02 * abs(wobble))
     cut = 0.001 if kind != "truncated" else min(0.95, 0.1 + share)
     entropy = 0.2 * (1 - 0.4 * share) * (1 + 0.04 * wobble)
     if sick and kind == "entropy_collapse":
         entropy *= math.exp(-12 * (share - 0.4))
-    spread = (1.2 + 0.3 * abs(wobble)) * (1 + 20 * max(0.0, share - 0.4) if kind == "exploding" else 1)
+    spread = (1.2 + 0.3 * abs(wobble)) * (1 + 20 * max(0.0, share - 0.4) if kind == "exploding_ratios" else 1)
     lengths = {"mean": 20.0 + 4 * cut, "min": 15.0, "max": 24.0 if cut > 0.002 else 21.0}
     return {
         "step": step, "time": 1795294165.0 + 0.2 * step, "loss": -0.002 * (1 + 0.3 * wobble),
@@ -109,19 +109,28 @@ def sample_rows(steps: int, hostile: bool) -> list[Row]:
     ]  # fmt: skip
 
 
-def token_numbers(tokens: list[str], objective: pmpo.Objective, advantage: float, seed: int) -> Row:
-    """What `pmpo.policy_loss` says of a completion whose log ratios are made up: mostly small, a few far out."""
-    noise = random.Random(seed)
-    far = {noise.randrange(len(tokens)) for _ in range(max(1, len(tokens) // 12))}
-    ratios = [noise.gauss(0, 1.2 if t in far else 0.08) for t in range(len(tokens))]
-    l_BT = torch.tensor([ratios], dtype=torch.float64)
-    mask_BT = torch.ones_like(l_BT, dtype=torch.bool)
-    told = pmpo.policy_loss(l_BT, torch.zeros_like(l_BT), torch.tensor([advantage]), mask_BT, objective).diagnostics
-    clipped = [min(ratio, 0.4) if advantage > 0 else max(ratio, -0.4) for ratio in ratios]
-    e = float(normalized_ess(torch.tensor([clipped]), mask_BT, torch.ones(1)))
-    g = min(1.0, float(told.clip_fraction_two_sided) / 0.1)
-    return {
-        "log_ratios": ratios, "clipped": clipped, "advantage": advantage, "exponent": float(told.exponent),
-        "power_mean": float(told.power_mean), "clip_fraction": float(told.clip_fraction),
-        "clip_fraction_two_sided": float(told.clip_fraction_two_sided), "target_ess": e + (1 - e) * g,
-    }  # fmt: skip
+def token_rows(steps: list[int], what: pmpo.Objective, seed: int, hostile: bool) -> list[Row]:
+    """tokens.jsonl: at each step a few completions whose log ratios are made up, mostly small and a few far out."""
+    texts = ["84+91=174,174+92=267", *(f"First I add {n} and 91, which is {n + 91}. " * 3 for n in (84, 17, 5))]
+    texts += [text for text in TEXTS.values() if text] if hostile else []
+    known = ["84+91+92=", *sorted({piece for text in texts for piece in _pieces(text)})]
+    ids = [[known.index(piece) for piece in _pieces(text)] for text in texts]
+    mask_BT = torch.tensor([[t < len(row) for t in range(max(map(len, ids)))] for row in ids])
+    ids_BT = torch.tensor([row + [0] * (mask_BT.shape[1] - len(row)) for row in ids])
+    rows, prompts_BP = [], torch.zeros(len(ids), 1, dtype=torch.long)
+    for step in steps:
+        generator = torch.Generator().manual_seed(1000 * seed + step)
+        far_BT = torch.rand(mask_BT.shape, generator=generator) < 0.08
+        l_BT = torch.randn(mask_BT.shape, generator=generator) * torch.where(far_BT, 0.9, 0.08)
+        advantages_B = torch.tensor([1.2 if (i + seed) % 2 else -0.8 for i in range(len(ids))])
+        result = pmpo.policy_loss(l_BT, torch.zeros_like(l_BT), advantages_B, mask_BT, what)
+        sampler = TokenSampler(len(ids), seed)
+        sampler.offer(step, MicroBatch(result, prompts_BP, torch.ones_like(prompts_BP), ids_BT, mask_BT))
+        completions = sampler.take(what, lambda ids: "".join(known[i] for i in ids))
+        rows.append({"step": step, "time": 1795294165.0, "completions": completions})
+    return rows
+
+
+def _pieces(text: str) -> list[str]:
+    """The text in tokens of three characters."""
+    return [text[i : i + 3] for i in range(0, len(text), 3)]

@@ -6,8 +6,8 @@ import pytest
 
 import pmpo
 from pmpo.objective.exponents import EXPONENTS
+from pmpo.objective.kinds import TRUST_REGIONS
 from pmpo.objective.presets import OBJECTIVES
-from pmpo.objective.trust_region import TRUST_REGIONS
 from support import config
 
 TARGETS = {

@@ -17,7 +17,7 @@ from pmpo.integrations.trl import PMPOTrainer
 from support import config, trainer
 from tiny import digit_reward, tiny_dataset
 
-OURS = {"manifest.json", "generation-0.pt", "metrics.jsonl"}
+OURS = {"manifest.json", "generation-0.pt", "metrics.jsonl", "tokens.jsonl"}
 
 
 class Hub:

@@ -21,10 +21,28 @@ def batch(seed=0, rows=8, width=12, spread=0.5, dtype=torch.float64):
     return new.to(dtype), old.to(dtype), advantages.to(dtype), mask
 
 
+SUMS = torch.tensor([40.0, 60.0, 40.0], dtype=torch.float64)
+"""Of an optimiser step with an effective sample size of 2/3, for calls that are a part of one."""
+
+
+def limit_of(name):
+    """L_max for the presets that have none of their own and divide by it."""
+    one = pmpo.OBJECTIVES[name]
+    return {"max_completion_length": 20} if one.sequence_weight == "constant" and not one.max_completion_length else {}
+
+
 def preset(name, **changes):
-    """A preset without a reference model, with L_max for dr_grpo."""
-    limit = {"max_completion_length": 20} if name == "dr_grpo" else {}
+    """A preset without a reference model, with L_max where the weight needs it."""
+    limit = limit_of(name)
     return pmpo.objective(name, kl_coef=0.0, **limit, **changes)
+
+
+def smooth(name, **changes):
+    """A preset whose gradient is by intent that of its value: no cap that it passes, no mask, no adaptive penalty."""
+    one = preset(name, **changes)
+    if isinstance(one.trust_region, pmpo.PassThroughClip | pmpo.EssCap | pmpo.DivergenceClip):
+        one = pmpo.objective(one, trust_region="none")
+    return one if one.old_kl_coef == 0.0 else pmpo.objective(one, old_kl_coef=0.3)
 
 
 def loss_and_grad(inputs, objective, context, **kwargs):

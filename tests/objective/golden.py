@@ -9,6 +9,7 @@ import pmpo
 SEEDS = range(6)
 DTYPES = (torch.float32, torch.float64)
 ROWS, WIDTH = 6, 40
+SUMS = torch.tensor([290.0, 340.0, 300.0], dtype=torch.float64)
 
 
 def batch_of(seed: int, dtype: torch.dtype) -> dict[str, torch.Tensor]:
@@ -36,7 +37,9 @@ def batch_of(seed: int, dtype: torch.dtype) -> dict[str, torch.Tensor]:
 def result_of(objective: pmpo.Objective, batch: dict[str, torch.Tensor], weighted: bool) -> dict[str, object]:
     """Loss, gradient and diagnostics of one call."""
     new_BT = batch["new"].clone().requires_grad_()
-    context = pmpo.BatchContext(reward_mean=0.4, reward_std=0.3, progress=0.25, num_sequences=12, num_tokens=300)
+    context = pmpo.BatchContext(
+        reward_mean=0.4, reward_std=0.3, progress=0.25, num_sequences=12, num_tokens=300, ratio_sums=SUMS
+    )
     result = pmpo.policy_loss(
         new_BT,
         batch["old"],

@@ -14,12 +14,13 @@ import torch
 import pmpo
 from pmpo.foundation.errors import InputError
 from pmpo.objective.advantages import ADVANTAGES
+from pmpo.objective.decoupling import CORRECTIONS, OLD_POLICIES
 from pmpo.objective.exponents import EXPONENTS
-from pmpo.objective.kinds import KINDS
+from pmpo.objective.kinds import KINDS, TRUST_REGIONS
 from pmpo.objective.options import meanings_of, options_of, summary_of
+from pmpo.objective.presets import completed
 from pmpo.objective.spec import data_of, part_of, shortened_data, text_of, written
 from pmpo.objective.target_maps import TARGET_MAPS
-from pmpo.objective.trust_region import TRUST_REGIONS
 from pmpo.objective.weighting import SEQUENCE_WEIGHTS
 
 TARGETS = [pmpo.LinearMap(), pmpo.PowerMap(), pmpo.PowerMap(0.3), pmpo.RampMap(0.2), 0.9]
@@ -28,6 +29,7 @@ RULES = [
     pmpo.RewardAnnealed(),
     pmpo.RewardAnnealed(0.5),
     *(pmpo.ScheduledExponent(1, -1, shape) for shape in ("linear", "cosine", "step")),
+    pmpo.ScheduledExponent(steps=500),
     pmpo.SignedExponent(0.5),
     *(
         pmpo.ClipAwareESS(reading, target, over)
@@ -42,14 +44,24 @@ REGIONS = [
     pmpo.SequenceRatioClip(3e-4, 4e-4),
     pmpo.FeedbackAdaptiveClip(std_floor=1e-7),
     pmpo.PassThroughClip(3.0),
+    pmpo.EssCap(),
+    pmpo.DivergenceClip("kl", 0.05, 0.1, 10.0),
+    pmpo.TwoLevelClip(pmpo.LogRatioClip(0.3), pmpo.SequenceRatioClip(0.1, 0.3)),
     pmpo.SoftGate(2.0, 3.0),
     pmpo.NoClip(),
+]
+CORRECTED = [
+    pmpo.TruncatedCorrection(),
+    pmpo.TruncatedCorrection("sequence", math.inf),
+    pmpo.MaskedCorrection("token", 5.0, 0.5),
+    None,
 ]
 
 
 def test_the_lists_above_have_every_part_of_the_library():
     assert {type(rule) for rule in RULES} == set(EXPONENTS.values())
     assert {type(region) for region in REGIONS} == set(TRUST_REGIONS.values())
+    assert {type(one) for one in CORRECTED[:-1]} == set(CORRECTIONS.values())
     assert {type(target) for target in TARGETS[:-1]} == set(TARGET_MAPS.values())
 
 
@@ -88,12 +100,17 @@ def test_every_combination_of_parts_comes_back():
         one = pmpo.objective("pmpo", sequence_weight=weight, advantage=advantage, **numbers)
         for again in (through_json(one), pmpo.objective(one.to_text())):
             assert again == one and vars(again) == vars(one)
+    decoupled = [{"correction": one} for one in CORRECTED] + [{"old_policy": name} for name in OLD_POLICIES]
+    for changes in decoupled:
+        one = pmpo.objective("pmpo", **changes)
+        for again in (through_json(one), pmpo.objective(one.to_text())):
+            assert again == one and vars(again) == vars(one)
 
 
-@pytest.mark.parametrize("kind", ["exponent", "trust_region", "target"])
+@pytest.mark.parametrize("kind", ["exponent", "trust_region", "correction", "target"])
 def test_every_part_comes_back_from_its_data_and_its_text(kind):
     kind = KINDS[kind]
-    for part in {"rule": RULES, "region": REGIONS, "map": TARGETS}[kind.key]:
+    for part in {"rule": RULES, "region": REGIONS, "kind": CORRECTED, "map": TARGETS}[kind.key]:
         for data in (data_of(kind, part), shortened_data(kind, part), text_of(kind, part)):
             assert part_of(kind, data) == part, data
 
@@ -118,7 +135,26 @@ def test_the_mapping_is_the_one_that_yaml_has():
         "kl_coef": 0.0,
         "kl_bias_correction": False,
         "max_completion_length": None,
+        "correction": None,
+        "old_policy": "start",
+        "old_kl_coef": 0.0,
     }
+    corrected = pmpo.objective("grpo", correction=pmpo.MaskedCorrection("sequence", 3.0))
+    assert corrected.to_mapping()["correction"] == {
+        "kind": "mask",
+        "level": "sequence",
+        "ratio_max": 3.0,
+        "ratio_min": None,
+    }
+
+
+def test_a_mapping_of_an_older_version_has_the_defaults_of_what_there_was_not():
+    one = pmpo.objective("pmpo", kl_coef=0.1)
+    older = one.to_mapping()
+    del older["correction"], older["old_policy"], older["old_kl_coef"]
+    assert completed(older) == one.to_mapping()
+    gone = {**older, "exponent": {"rule": "gone.py:Rule"}}
+    assert completed(gone) == gone
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,24 @@ def test_reward_annealed_and_scheduled_by_hand():
         assert values == pytest.approx([2.0, middle, -2.0], abs=1e-12)
 
 
+def test_a_schedule_in_steps_ends_with_them_whatever_the_length_of_the_run():
+    rule = pmpo.ScheduledExponent(start=2, end=-2, steps=5)
+    values = [float(rule(facts([[0.0]], [1.0], step=k, progress=0.0))) for k in range(8)]
+    assert values == [2.0, 1.0, 0.0, -1.0, -2.0, -2.0, -2.0, -2.0]
+    shared = pmpo.ScheduledExponent(start=0.7, end=0.1, shape="cosine")
+    own = pmpo.ScheduledExponent(start=0.7, end=0.1, shape="cosine", steps=7)
+    for k in range(7):
+        assert float(own(facts([[0.0]], [1.0], step=torch.tensor(k)))) == float(
+            shared(facts([[0.0]], [1.0], progress=k / 6))
+        )
+    assert rule.needs == ("step",) and shared.needs == ("progress",)
+    with pytest.raises(ValueError, match="at least 2, got 1"):
+        pmpo.ScheduledExponent(steps=1)
+    with pytest.raises(ValueError, match="needs `step`"):
+        in_steps, x = pmpo.objective("holderpo", exponent="scheduled:steps=500"), torch.zeros(1, 2)
+        pmpo.policy_loss(x, x, torch.ones(1), torch.ones(1, 2), in_steps, pmpo.BatchContext(progress=0.5))
+
+
 def test_the_signed_exponent_by_hand():
     """c = (log 2, log 1/2): the harmonic mean where A > 0, 2·1/(1/2 + 2) = 0.8; the arithmetic where A < 0, 1.25."""
     l_BT = torch.tensor([[math.log(2.0), -math.log(2.0)]] * 3, requires_grad=True)
@@ -157,11 +175,21 @@ def test_presets_are_those_of_the_table():
         "holder_token": ("grpo", "sequence"),
         "cispo": ("grpo", "token"),
         "sapo": ("grpo", "sequence"),
+        "holder_two_level": ("grpo", "sequence"),
+        "maxrl": ("maxrl", "token"),
+        "dppo": ("dr_grpo", "constant"),
+        "dppo_kl": ("dr_grpo", "constant"),
+        "p3o": ("grpo", "token"),
     }
     assert pmpo.objective("pmpo").exponent == pmpo.ClipAwareESS("two_sided", pmpo.RampMap(0.1), "clipped")
     assert pmpo.objective("apmpo").kl_coef == 0.001
     assert pmpo.objective("cispo").trust_region == pmpo.PassThroughClip(5.0)
     assert pmpo.objective("sapo").trust_region == pmpo.SoftGate(1.0, 1.05)
+    assert pmpo.objective("dppo").trust_region == pmpo.DivergenceClip("tv", 0.15, 0.15, 20.0)
+    assert pmpo.objective("dppo_kl").trust_region == pmpo.DivergenceClip("kl", 0.05, 0.05, 20.0)
+    assert pmpo.objective("p3o").trust_region == pmpo.EssCap() and pmpo.objective("p3o").old_kl_coef == "lost_ess"
+    centred = {name for name, one in pmpo.OBJECTIVES.items() if one.old_policy == "sampler"}
+    assert centred == {"dppo", "dppo_kl", "p3o"} and not any(one.correction for one in pmpo.OBJECTIVES.values())
     with pytest.raises(AttributeError):
         pmpo.objective("grpo").name = "x"
 

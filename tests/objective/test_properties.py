@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pmpo
-from batches import ALL, FACTS
+from batches import ALL, FACTS, SUMS
 from pmpo.objective.kl import kl_estimate
 
 DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
@@ -41,7 +41,7 @@ def families(draw):
     switches = {"kl_coef": draw(st.sampled_from((0.0, 0.1))), "kl_bias_correction": draw(st.booleans())}
     cap = draw(st.sampled_from((None, 3.0)))
     presets = [pmpo.objective(name, max_completion_length=20, **switches) for name in ALL]
-    return [one if one.name in ("cispo", "sapo") else _capped(one, cap) for one in presets]
+    return [one if one.trust_region.refused else _capped(one, cap) for one in presets]
 
 
 def _capped(one, cap):
@@ -51,7 +51,7 @@ def _capped(one, cap):
 def loss_and_gradient(inputs, objective, weights=None):
     new, old, ref, advantages, mask = inputs
     new = new.clone().requires_grad_()
-    context = pmpo.BatchContext(**FACTS, num_sequences=8, num_tokens=40)
+    context = pmpo.BatchContext(**FACTS, num_sequences=8, num_tokens=40, ratio_sums=SUMS)
     result = pmpo.policy_loss(
         new, old, advantages, mask, objective, context, loss_weights=weights, ref_log_probs=ref
     )  # fmt: skip

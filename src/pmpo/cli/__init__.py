@@ -10,6 +10,8 @@ from pmpo.foundation.errors import InputError, nearest
 
 _VERBS = {
     "train": ("train", "train a model with any objective of the power-mean family"),
+    "compare": ("compare", "objectives side by side over settings and seeds, resumable, as one table"),
+    "report": ("report", "a run or a study as one page: verdict, figures, diagnosis, single completions"),
     "eval": ("evaluate", "pass@k, maj@n and their intervals on the papers' benchmarks or any task"),
     "overlap": ("contamination", "which problems of a training set are in a benchmark as well"),
     "checkpoint": ("checkpoint", "verify that a checkpoint is whole"),
@@ -23,6 +25,7 @@ _HELP = """usage: pmpo VERB [options]
 
   pmpo train                           the built-in demonstration: a small model learns sums, minutes on a laptop
   pmpo train --config recipes/x.yaml   a recipe; flags after it change single settings
+  pmpo report runs/x -o report.html    what came out, as one page; also of a study
   pmpo eval --model runs/x/model --benchmark sums --n 16 --temperature 1 --k 1,4,16
   pmpo VERB --help                     the options of a verb
   pmpo --version

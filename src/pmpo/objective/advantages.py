@@ -15,6 +15,7 @@ ADVANTAGES = {
     "dr_grpo": "R − mean of the group",
     "rloo": "R − mean of the others of the group",
     "batch": "(R − mean of the group)/(std of all rewards + δ)",
+    "maxrl": "(R − mean)/mean of the group, for rewards >= 0",
 }
 """A by name, each with its equation."""
 
@@ -34,9 +35,9 @@ def group_advantages(rewards: Tensor, group_size: int, kind: str = "grpo", *, de
         delta: δ, keeps the division finite; in units of reward. Standard deviations are the unbiased ones (G − 1).
     Returns: [B], float32 (float64 for float64 rewards). A group of one, or of equal rewards (`equal_groups`),
         gives exactly 0.
-    Raises: ValueError for an unknown kind, a group size that does not divide B, rewards that are not [B], and
-        infinite rewards.
-    Source: grpo arXiv 2402.03300; dr_grpo 2503.20783; rloo 2402.14740; batch 2508.08221.
+    Raises: ValueError for an unknown kind, a group size that does not divide B, rewards that are not [B],
+        infinite rewards, and negative ones for maxrl, whose mean would turn the sign around.
+    Source: grpo arXiv 2402.03300; dr_grpo 2503.20783; rloo 2402.14740; batch 2508.08221; maxrl 2602.02710.
 
     >>> group_advantages(torch.tensor([1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0]), 4, "dr_grpo")
     tensor([ 0.7500, -0.2500, -0.2500, -0.2500,  0.0000,  0.0000,  0.0000,  0.0000])
@@ -57,6 +58,8 @@ def group_advantages(rewards: Tensor, group_size: int, kind: str = "grpo", *, de
         mean = rewards_B.nanmean()
         deviations_PG = torch.where(present_PG, rewards_PG - mean, 0.0)
         advantages_PG = centered_PG / (_unbiased_std(deviations_PG, present_PG.sum(), dim=None) + delta)
+    elif kind == "maxrl":
+        advantages_PG = centered_PG / torch.where(mean_P1 > 0.0, mean_P1, 1.0)  # equal rewards are 0 already
     else:
         advantages_PG = centered_PG
     return advantages_PG.reshape(-1)
@@ -115,6 +118,12 @@ def _check(rewards: Tensor, group_size: int, kind: str) -> None:
         raise ValueError(
             f"Reward {int(infinite[0])} is {float(rewards[infinite[0]])}: an infinite reward has no group mean. "
             "Return a finite number, or NaN for a completion that could not be scored."
+        )
+    negative = torch.nonzero(rewards < 0).flatten() if kind == "maxrl" else infinite
+    if len(negative):
+        raise ValueError(
+            f"Reward {int(negative[0])} is {float(rewards[negative[0]])}: the advantage maxrl divides by the group's "
+            "mean and takes rewards >= 0 (the paper: 0 or 1). Shift the rewards, or write advantage: grpo."
         )
 
 

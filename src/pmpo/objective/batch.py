@@ -37,6 +37,11 @@ class BatchContext:
             of K has k/(K − 1). Needed by the scheduled exponent.
         num_sequences: N, completions in the optimiser step. Default: the rows of the call.
         num_tokens: Σ n_j, counted tokens in the optimiser step. Default: the counted tokens of the call.
+        ratio_sums: (Σ ρr, Σ ρr², Σ ρ) over the counted tokens of the optimiser step, [3], float64: the sums over
+            micro-batches and ranks of what `pmpo.ratio_sums` gives for each. Needed by the effective-sample-size cap
+            where the call is a part of the step; by itself, a call computes its own.
+        step: k, optimiser steps that the training has made before this one: 0 at the first. Needed by a scheduled
+            exponent that is given its length in steps.
     """
 
     reward_mean: float | Tensor | None = None
@@ -44,6 +49,14 @@ class BatchContext:
     progress: float | Tensor | None = None
     num_sequences: int | float | Tensor | None = None
     num_tokens: int | float | Tensor | None = None
+    ratio_sums: Tensor | None = None
+    step: int | float | Tensor | None = None
+
+    @property
+    def ratio_ess(self) -> Tensor:
+        """Effective sample size of the step's ratios, (Σ ρr)²/(Σ ρ · Σ ρr²) in (0, 1], 0-dim; 1 for an empty one."""
+        first, second, count = exact_scalar(self.ratio_sums).unbind()
+        return torch.where(count == 0.0, 1.0, first.square() / torch.where(count == 0.0, 1.0, count * second))
 
 
 def exact_scalar(value: float | Tensor | None) -> Tensor:

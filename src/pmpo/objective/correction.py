@@ -6,12 +6,16 @@ Equations: docs/equations.md.
 from __future__ import annotations
 
 import math
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from pmpo.foundation.errors import unknown_name
 from pmpo.objective.batch import SATURATION_NATS, check_mask, fill_masked, full_precision, per_completion
+
+Divergence = Literal["tv", "kl"]
+_COMPLEMENT_FLOOR = 1e-8  # verl's: keeps the logarithm finite where a token has all the probability
 
 ROLLOUT_MODES = ("token_truncate", "token_mask", "sequence_truncate", "sequence_mask")
 """Level of the ratio, and what happens outside [ratio_min, ratio_max]: moved to the bound, or 0."""
@@ -69,36 +73,66 @@ def divergence_mask(
     *,
     probability_low: float = 0.2,
     probability_high: float = 0.2,
+    divergence: Divergence = "tv",
 ) -> Tensor:
-    """DPPO's mask by total variation: 0 where the probability itself has moved too far in the direction of A.
+    """DPPO's mask: 0 where the probability itself has moved too far in the direction of A.
 
-    Where A > 0 a token counts while π_θ − π_old <= probability_high, else while π_θ − π_old >= −probability_low. With
-    objective("cispo", trust_region=PassThroughClip(ratio_max=20)) these weights give DPPO-Binary-TV.
+    Where A > 0 a token counts unless it has risen by more than probability_high, else unless it has fallen by more than
+    probability_low, by the divergence of the two outcomes "this token" and "another one":
+
+        tv   |π_θ − π_old|
+        kl   π_old log(π_old/π_θ) + (1 − π_old) log((1 − π_old)/(1 − π_θ)), 1e-8 added to both complements
+
+    `DivergenceClip` is the trust region of these masks; as weights they also take the tokens out of p, f and nESS.
 
     Args:
         log_probs: log π_θ(y_t), nats, [B, T].
         old_log_probs: log π_old(y_t), nats, [B, T].
         advantages: A, [B].
         mask: bool (or 0/1) [B, T], True on tokens that count.
-        probability_low, probability_high: largest fall and rise of a token's probability, in [0, 1].
+        probability_low, probability_high: largest divergence of a fall and of a rise; for tv in [0, 1], for kl nats.
+        divergence: "tv" or "kl".
     Returns: [B, T] of 0 and 1, 0 on masked tokens.
-    Raises: ValueError when shapes disagree, and for bounds outside [0, 1].
-    Source: arXiv 2602.04879; verl's dppo_tv.
+    Raises: ValueError when shapes disagree, and for bounds that no divergence can have.
+    Source: arXiv 2602.04879; verl's dppo_tv and dppo_kl.
 
     >>> new, old = torch.tensor([[0.9, 0.5]]).log(), torch.tensor([[0.6, 0.45]]).log()
     >>> divergence_mask(new, old, torch.ones(1), torch.ones(1, 2))
     tensor([[0., 1.]])
     """
-    for name, bound in (("probability_low", probability_low), ("probability_high", probability_high)):
-        if not 0.0 <= bound <= 1.0:
-            raise ValueError(f"`{name}` is a difference of probabilities and must lie in [0, 1], got {bound}.")
+    check_divergence(divergence, probability_low=probability_low, probability_high=probability_high)
     mask_BT = check_mask(log_probs, mask)
     check_mask(old_log_probs, mask)
     new_BT = full_precision(log_probs)
+    moved_BT = signed_divergence(new_BT, old_log_probs.to(new_BT.dtype), divergence)
     positive_B1 = per_completion(advantages, new_BT, "advantages").unsqueeze(1) > 0
-    moved_BT = new_BT.exp() - old_log_probs.to(new_BT.dtype).exp()
     near_BT = torch.where(positive_B1, moved_BT <= probability_high, moved_BT >= -probability_low)
     return (near_BT & mask_BT).to(new_BT.dtype)
+
+
+def signed_divergence(log_probs_BT: Tensor, old_log_probs_BT: Tensor, divergence: Divergence) -> Tensor:
+    """How far each token's probability has moved, [B, T]: its divergence, with the sign of π_θ − π_old."""
+    new_BT, old_BT = log_probs_BT.exp(), old_log_probs_BT.exp()
+    if divergence == "tv":
+        return new_BT - old_BT
+    new_others_BT, old_others_BT = (-each.expm1().clamp(max=0.0) for each in (log_probs_BT, old_log_probs_BT))
+    others_BT = (old_others_BT + _COMPLEMENT_FLOOR).log() - (new_others_BT + _COMPLEMENT_FLOOR).log()
+    size_BT = old_BT * (old_log_probs_BT - log_probs_BT) + old_others_BT * others_BT
+    return size_BT.abs() * (new_BT - old_BT).sign()
+
+
+def check_divergence(divergence: str, **bounds: float) -> None:
+    """Refuse an unknown divergence, and bounds that it cannot have.
+
+    Raises: ValueError with what it can.
+    """
+    if divergence not in get_args(Divergence):
+        raise ValueError(unknown_name("divergence", divergence, get_args(Divergence)))
+    for name, bound in bounds.items():
+        if divergence == "tv" and not 0.0 <= bound <= 1.0:
+            raise ValueError(f"`{name}` is a difference of probabilities and must lie in [0, 1], got {bound}.")
+        if not 0.0 <= bound < math.inf:
+            raise ValueError(f"`{name}` is a KL divergence in nats and must be a number >= 0, got {bound}.")
 
 
 def _sampler_ratios(old_log_probs: Tensor, sampler_log_probs: Tensor, mask_BT: Tensor, level: str) -> Tensor:
@@ -120,6 +154,14 @@ def _bounds(mode: str, ratio_min: float | None, ratio_max: float | None) -> tupl
             f"mode '{mode}' needs a bound: write ratio_max (3.0), ratio_min or both; ratio_max=math.inf asks for plain "
             "importance weights."
         )
+    return ratio_bounds(ratio_min, ratio_max)
+
+
+def ratio_bounds(ratio_min: float | None, ratio_max: float | None) -> tuple[float, float]:
+    """Both bounds of a ratio, 0 and infinity where there is none.
+
+    Raises: ValueError for bounds that hold nothing.
+    """
     low, high = ratio_min if ratio_min is not None else 0.0, ratio_max if ratio_max is not None else math.inf
     if not 0.0 <= low < high:
         raise ValueError(

@@ -23,8 +23,8 @@ class Diagnostics:
 
     Attributes:
         exponent: p.
-        clip_fraction: f, share of tokens that the trust region changed (one-sided); for a sequence-level region 1
-            where the completion was clipped.
+        clip_fraction: f, share of tokens that the trust region changed (one-sided); 1 where it clipped the completion
+            as a whole.
         clip_fraction_two_sided: share of tokens outside the range whatever the sign of A.
         ess: nESS at p of the clipped log ratios.
         power_mean: M, the completion's ratio after token clipping (before a sequence-level clip).
@@ -65,11 +65,10 @@ def diagnose(
     """The diagnostics of one call of `policy_loss`; `sequence_clip` holds [B, 1] where the mean itself is clipped."""
     l_BT, mask_BT, rho_BT = facts.log_ratios_BT, facts.mask_BT, facts.weights_BT
     weighted_BT = given.weighted_BT  # l is 0 elsewhere
-    if sequence_clip is None:
-        one_sided_B, two_sided_B = facts.clip_fraction("one_sided"), facts.clip_fraction("two_sided")
-    else:
-        one_sided_B = sequence_clip.changed_BT.squeeze(1).to(l_BT.dtype)
-        two_sided_B = sequence_clip.outside_BT.squeeze(1).to(l_BT.dtype)
+    one_sided_B, two_sided_B = facts.clip_fraction("one_sided"), facts.clip_fraction("two_sided")
+    if sequence_clip is not None:
+        one_sided_B = torch.where(sequence_clip.changed_BT.squeeze(1), 1.0, one_sided_B)
+        two_sided_B = torch.where(sequence_clip.outside_BT.squeeze(1), 1.0, two_sided_B)
     return Diagnostics(
         exponent=exponent_B.clone(),
         clip_fraction=one_sided_B,

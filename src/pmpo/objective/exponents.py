@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from pmpo.foundation.errors import unknown_name
-from pmpo.objective.batch import exact_scalar
+from pmpo.objective.batch import BatchContext, exact_scalar
 from pmpo.objective.facts import READINGS, ExponentFacts, Reading
 from pmpo.objective.power_mean import normalized_ess
 from pmpo.objective.solver import solve_exponent
@@ -76,13 +76,19 @@ class ClipAwareESS:
             raise ValueError(f"`target` must be a map such as RampMap(0.1), or a number, got {self.target!r}.")
 
     def __call__(self, facts: ExponentFacts) -> Tensor:
-        log_ratios_BT = facts.clipped_log_ratios_BT if self.over == "clipped" else facts.log_ratios_BT
-        mask_BT, rho_BT = facts.mask_BT, facts.weights_BT
+        log_ratios_BT, target = self.solved_over(facts), self.target_ess(facts)
+        return solve_exponent(log_ratios_BT, facts.mask_BT, target, weights=facts.weights_BT)
+
+    def solved_over(self, facts: ExponentFacts) -> Tensor:
+        """The log ratios whose nESS is to meet the target, nats, [B, T]."""
+        return facts.clipped_log_ratios_BT if self.over == "clipped" else facts.log_ratios_BT
+
+    def target_ess(self, facts: ExponentFacts) -> float | Tensor:
+        """τ: a number, or [B]."""
         if isinstance(self.target, int | float):
-            return solve_exponent(log_ratios_BT, mask_BT, float(self.target), weights=rho_BT)
-        ess_at_one_B = normalized_ess(log_ratios_BT, mask_BT, 1.0, weights=rho_BT)
-        g_B = self.target(facts.clip_fraction(self.reading))
-        return solve_exponent(log_ratios_BT, mask_BT, ess_at_one_B + (1.0 - ess_at_one_B) * g_B, weights=rho_BT)
+            return float(self.target)
+        ess_at_one_B = normalized_ess(self.solved_over(facts), facts.mask_BT, 1.0, weights=facts.weights_BT)
+        return ess_at_one_B + (1.0 - ess_at_one_B) * self.target(facts.clip_fraction(self.reading))
 
 
 @dataclass(frozen=True)
@@ -112,19 +118,33 @@ class ScheduledExponent:
         start: p at the first update.
         end: p at the last.
         shape: "linear"; "cosine" (slow at both ends); "step" (`start` until half-way, then `end`).
+        steps: updates after which p stays at `end`, whatever the length of the run (HölderPO's script: 500); none for
+            the whole run.
     """
 
     start: float = 2.0
     end: float = -2.0
     shape: Schedule = "linear"
-    needs: ClassVar[tuple[str, ...]] = ("progress",)
+    steps: int | None = None
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Where the training stands: as a share of it, or in steps."""
+        return ("progress",) if self.steps is None else ("step",)
 
     def __post_init__(self) -> None:
         if self.shape not in get_args(Schedule):
             raise ValueError(unknown_name("exponent schedule", self.shape, get_args(Schedule)))
+        if self.steps is not None and self.steps < 2:
+            raise ValueError(f"`steps` is how many updates p takes from start to end, at least 2, got {self.steps}.")
+
+    def _progress(self, batch: BatchContext) -> Tensor:
+        if self.steps is None:
+            return exact_scalar(batch.progress).clamp(0.0, 1.0)
+        return (exact_scalar(batch.step).double() / (self.steps - 1)).clamp(0.0, 1.0)
 
     def __call__(self, facts: ExponentFacts) -> Tensor:
-        progress = exact_scalar(facts.batch.progress).clamp(0.0, 1.0)
+        progress = self._progress(facts.batch)
         if self.shape == "cosine":
             progress = 0.5 - 0.5 * torch.cos(math.pi * progress)
         elif self.shape == "step":

@@ -14,6 +14,7 @@ def kl_estimate(
     *,
     token_weights_BT: Tensor | None = None,
     measure_BT: Tensor | None = None,
+    largest: float = SATURATION_NATS,
 ) -> Tensor:
     """Mean over tokens of exp(x) − 1 − x, the low-variance non-negative estimator ("k3").
 
@@ -21,15 +22,16 @@ def kl_estimate(
     policy and p the reference it is GRPO's penalty.
 
     Args:
-        log_ratios_BT: x, nats, [B, T]; saturated at ±80 inside exp and linear below, so that it stays finite.
+        log_ratios_BT: x, nats, [B, T]; saturated at `largest` inside exp and linear below, so that it stays finite.
         mask_BT: bool [B, T].
         token_weights_BT: factors on the tokens' estimates, [B, T] (TRL's bias correction multiplies by the ratio).
         measure_BT: ρ, [B, T], the measure of the mean, Σ ρ k3 / Σ ρ. Default: 1 for every token.
+        largest: nats. Default: 80.
     Returns: [B], >= 0; a completion without tokens, or with Σρ = 0, gives 0.
     Source: http://joschu.net/blog/kl-approx.html; GRPO arXiv 2402.03300 eq. 4.
     """
     x_BT = fill_masked(log_ratios_BT, mask_BT)
-    estimate_BT = torch.expm1(x_BT.clamp(max=SATURATION_NATS)) - x_BT
+    estimate_BT = torch.expm1(x_BT.clamp(max=largest)) - x_BT
     if token_weights_BT is not None:
         estimate_BT = estimate_BT * fill_masked(token_weights_BT, mask_BT)
     return masked_mean(estimate_BT, mask_BT, measure_BT)

@@ -6,31 +6,32 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 from pmpo.foundation.errors import InputError, unknown_name
 from pmpo.foundation.named import is_named, load_named
 from pmpo.foundation.spec import Spec, as_spec
 from pmpo.objective.advantages import ADVANTAGES
+from pmpo.objective.decoupling import Correction, OldPolicy, check_pair
 from pmpo.objective.exponents import ClipAwareESS, FixedExponent, RewardAnnealed, ScheduledExponent
 from pmpo.objective.facts import ExponentRule
 from pmpo.objective.kinds import KINDS
+from pmpo.objective.maps import DivergenceClip, EssCap, PassThroughClip, SoftGate, TwoLevelClip
 from pmpo.objective.region import TrustRegion
 from pmpo.objective.spec import fields_of, options_from, shortened_data
 from pmpo.objective.trust_region import (
     FeedbackAdaptiveClip,
     LogRatioClip,
-    PassThroughClip,
     RatioClip,
     SequenceRatioClip,
-    SoftGate,
+    TwoSidedClip,
 )
 from pmpo.objective.weighting import SEQUENCE_WEIGHTS
 
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """One member of the family: J_i = A_i · M_{p_i}(c_i), loss = − Σ ω_i J_i + kl_coef · Σ ω_i KL_i.
+    """One member of the family: J_i = A_i · M_{p_i}(c_i), loss = − Σ ω_i J_i + the KL penalties.
 
     Its identity is its data, `to_mapping()`: by it objectives are equal, are pickled, and are compared when a run
     resumes. One with a part that has no name (a lambda) works in `policy_loss`, and equals only those with that part.
@@ -43,7 +44,12 @@ class Objective:
         sequence_weight: one of `SEQUENCE_WEIGHTS`.
         kl_coef: β, weight of the KL penalty towards a reference policy; 0 needs no reference.
         kl_bias_correction: multiply the KL estimate of a token by its importance ratio.
+        old_kl_coef: weight of the KL to the old policy, KL(π_θ ‖ π_old): a number, or "lost_ess" for 1 − ESS, where ESS
+            is the effective sample size of the optimiser step's ratios.
         max_completion_length: L_max in tokens, for the constant sequence weight.
+        correction: a `Correction` for samples of another policy than that of the start of the round; None: none.
+        old_policy: one of `OLD_POLICIES`, what the ratio is centred at. Both say what is done with
+            `policy_loss(sampler_log_probs=)`, and only one of them can.
     """
 
     name: str
@@ -54,6 +60,9 @@ class Objective:
     kl_coef: float = 0.0
     kl_bias_correction: bool = False
     max_completion_length: int | None = None
+    correction: Correction | None = field(default=None, metadata={"part": "correction"})
+    old_policy: OldPolicy = "start"
+    old_kl_coef: float | Literal["lost_ess"] = 0.0
 
     def __post_init__(self) -> None:
         if self.advantage not in ADVANTAGES:
@@ -66,8 +75,12 @@ class Objective:
             raise ValueError(f"`exponent` must be a number, a name or a callable rule, got {self.exponent!r}.")
         if not (math.isfinite(self.kl_coef) and self.kl_coef >= 0):
             raise ValueError(f"`kl_coef` must be a finite number >= 0, got {self.kl_coef}.")
+        weight = self.old_kl_coef
+        if weight != LOST_ESS and not (isinstance(weight, int | float) and math.isfinite(weight) and weight >= 0):
+            raise ValueError(f"`old_kl_coef` must be a finite number >= 0 or {LOST_ESS!r}, got {weight!r}.")
         if self.max_completion_length is not None and self.max_completion_length < 1:
             raise ValueError(f"`max_completion_length` must be at least 1 token, got {self.max_completion_length}.")
+        check_pair(self.correction, self.old_policy)
         self._reject_blind_exponent()
 
     def _reject_blind_exponent(self) -> None:
@@ -75,7 +88,8 @@ class Objective:
         rule = self.exponent
         if not isinstance(rule, ClipAwareESS) or isinstance(rule.target, int | float):
             return
-        if self.trust_region.level == "sequence" or not self.trust_region.has_bounds:
+        tokens = self.trust_region.of_tokens
+        if tokens is None or not tokens.has_bounds:
             raise ValueError(
                 f"The clip-aware exponent reads the share of clipped tokens, and {self.trust_region.describe()} "
                 "clips no token. Use a token-level trust region (trust_region='log_ratio' or 'ratio'), or an absolute "
@@ -85,7 +99,15 @@ class Objective:
     @property
     def needs(self) -> tuple[str, ...]:
         """Fields of BatchContext that `policy_loss` must be given."""
-        return tuple(dict.fromkeys((*self.trust_region.needs, *getattr(self.exponent, "needs", ()))))
+        regions = (self.trust_region.of_tokens, self.trust_region.of_sequence)
+        facts = [fact for region in regions if region is not None for fact in region.needs]
+        kl = ("ratio_sums",) if self.old_kl_coef == LOST_ESS else ()
+        return tuple(dict.fromkeys((*facts, *getattr(self.exponent, "needs", ()), *kl)))
+
+    @property
+    def uses_sampler(self) -> bool:
+        """Whether `policy_loss` does anything with the log probabilities of the policy that drew the completions."""
+        return self.correction is not None or self.old_policy == "sampler"
 
     def to_mapping(self) -> dict[str, Any]:
         """All of it as JSON-able data; `pmpo.objective` makes it again.
@@ -136,16 +158,20 @@ class Objective:
         if weight == "constant":
             weight += f" (L_max={self.max_completion_length})"
         kl = f", KL β={self.kl_coef}" if self.kl_coef else ""
+        kl += f", KL to the old policy {self.old_kl_coef}" if self.old_kl_coef else ""
         rule = getattr(
             self.exponent, "__qualname__", repr(self.exponent)
         )  # a function's repr is another in each process
+        correction = f", correction {self.correction}" if self.correction is not None else ""
+        centre = ", ratios centred at the sampler" if self.old_policy == "sampler" else ""
         return (
             f"{self.name}: advantage {self.advantage}, trust region {self.trust_region.describe()}, "
-            f"exponent {rule}, sequence weight {weight}{kl}"
+            f"exponent {rule}, sequence weight {weight}{kl}{correction}{centre}"
         )
 
 
 _ABSENT = object()
+LOST_ESS = "lost_ess"
 
 OBJECTIVES: dict[str, Objective] = {
     preset.name: preset
@@ -172,6 +198,27 @@ OBJECTIVES: dict[str, Objective] = {
         Objective("sapo", trust_region=SoftGate()),
         Objective("holderpo", trust_region=SequenceRatioClip(), exponent=ScheduledExponent()),
         Objective("holder_token", exponent=ScheduledExponent()),
+        Objective(
+            "holder_two_level",
+            trust_region=TwoLevelClip(TwoSidedClip(math.log(1.2), math.log(1.2)), SequenceRatioClip()),
+            exponent=ScheduledExponent(),
+        ),
+        Objective("maxrl", advantage="maxrl", sequence_weight="token"),
+        Objective(
+            "dppo",
+            advantage="dr_grpo",
+            trust_region=DivergenceClip(),
+            sequence_weight="constant",
+            old_policy="sampler",
+        ),
+        Objective(
+            "dppo_kl",
+            advantage="dr_grpo",
+            trust_region=DivergenceClip("kl", 0.05, 0.05),
+            sequence_weight="constant",
+            old_policy="sampler",
+        ),
+        Objective("p3o", trust_region=EssCap(), sequence_weight="token", old_policy="sampler", old_kl_coef=LOST_ESS),
     )
 }
 """The published objectives (docs/equations.md)."""
@@ -203,6 +250,20 @@ def objective(value: str | Mapping[str, Any] | Objective, **changes: Any) -> Obj
             raise InputError(unknown_name("part of an objective", key, known))
     base = value if isinstance(value, Objective) else _named(spec.name, complete=given.keys() >= _SHAPE)
     return replace(base, **options_from(f"the objective {base.name}", Objective, given))
+
+
+def completed(data: Any) -> Any:
+    """A mapping that an older version wrote as this one writes it: fields that there were not have their defaults.
+
+    As it is where it cannot be read, such as one with a rule whose file is gone.
+
+    >>> completed({"name": "gmpo"}) == OBJECTIVES["gmpo"].to_mapping()
+    True
+    """
+    try:
+        return objective(data).to_mapping()
+    except ValueError:
+        return data
 
 
 _SHAPE = {"advantage", "trust_region", "exponent", "sequence_weight"}

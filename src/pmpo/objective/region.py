@@ -22,8 +22,8 @@ class Clipped:
 
     Attributes:
         log_ratios_BT: c, nats, differentiable in l.
-        changed_BT: bool, tokens whose value the region's bounds changed (the one-sided reading of the clip
-            fraction). Their gradient is exactly 0, except in a `PassThroughClip`.
+        changed_BT: bool, tokens that the region's bounds hold (the one-sided reading of the clip fraction). Their
+            gradient is exactly 0, except under a cap that lets it pass (`PassThroughClip`, `EssCap`).
         outside_BT: bool, tokens outside the bounds whatever the sign of A (the two-sided reading).
     """
 
@@ -44,13 +44,25 @@ class TrustRegion(ABC):
     dual_clip_ratio: float | None = field(default=None, kw_only=True)
 
     level: ClassVar[str] = "token"
-    """"token": c is made before the mean. "sequence": the mean itself is clipped."""
+    """"token": c is made before the mean. "sequence": the mean itself is clipped. "both": one after the other."""
     needs: ClassVar[tuple[str, ...]] = ()
     """Fields of BatchContext without which the bounds are not defined."""
     has_bounds: ClassVar[bool] = True
     """Whether a token can count as clipped, which the clip-aware exponent reads."""
+    sees_probabilities: ClassVar[bool] = False
+    """Whether `apply` takes `log_probs_BT` as well, log π_θ, nats, [B, T], a constant."""
     refused: ClassVar[Mapping[str, str]] = {}
     """Options of the base that have no meaning here, each with the reason as the end of a sentence."""
+
+    @property
+    def of_tokens(self) -> TrustRegion | None:
+        """The region that log ratios of tokens go through; None where only the mean is clipped."""
+        return self if self.level == "token" else None
+
+    @property
+    def of_sequence(self) -> TrustRegion | None:
+        """The region that the log of the mean goes through; None where only tokens are clipped."""
+        return self if self.level == "sequence" else None
 
     @abstractmethod
     def bounds(self, batch: BatchContext) -> tuple[Bound, Bound]:
@@ -92,13 +104,20 @@ class TrustRegion(ABC):
             value = getattr(self, each.name)
             if value is not None and not (isinstance(value, int | float) and math.isfinite(value)):
                 raise ValueError(f"{type(self).__name__}.{each.name} must be a finite number, got {value!r}.")
-        for name, reason in self.refused.items():
-            if (value := getattr(self, name)) is not None:
-                raise ValueError(
-                    f"`{name}`={value} has no meaning for {type(self).__name__}, which {reason}: remove it."
-                )
+        self.check_refused()
         if self.dual_clip_ratio is not None and self.dual_clip_ratio <= 1.0:
             raise ValueError(
                 f"`dual_clip_ratio` is the largest ratio allowed where A < 0 and must exceed 1, got "
                 f"{self.dual_clip_ratio}. PPO's usual value is 3."
             )
+
+    def check_refused(self) -> None:
+        """Refuse options of the base that have no meaning here.
+
+        Raises: ValueError with the reason.
+        """
+        for name, reason in self.refused.items():
+            if (value := getattr(self, name)) is not None:
+                raise ValueError(
+                    f"`{name}`={value} has no meaning for {type(self).__name__}, which {reason}: remove it."
+                )

@@ -1,9 +1,8 @@
-"""Trust regions: maps l -> c of log ratios, each with the gradient it lets through.
+"""Trust regions that stop the gradient outside [−d, u]; those with another map are in maps.py.
 
-Most stop the gradient outside [−d, u], sign-aware and one-sided, the PPO min rule:  A > 0: c = min(l, u);
-A < 0: c = max(l, −d). `TwoSidedClip` stops it whatever the sign of A, `PassThroughClip` caps the value and lets the
-gradient pass, `SoftGate` fades it out. Bounds named `ratio_*` are distances from ratio 1 (the ε of GRPO), except
-`ratio_max`, the ratio itself; bounds named `log_ratio_*` are nats. Equations: docs/equations.md.
+Sign-aware and one-sided, the PPO min rule:  A > 0: c = min(l, u);  A < 0: c = max(l, −d). `TwoSidedClip` does it
+whatever the sign of A. Bounds named `ratio_*` are distances from ratio 1 (the ε of GRPO), except `ratio_max`, the ratio
+itself; bounds named `log_ratio_*` are nats. Equations: docs/equations.md.
 """
 
 from __future__ import annotations
@@ -129,76 +128,6 @@ class TwoSidedClip(LogRatioClip):
 
 
 @dataclass(frozen=True)
-class PassThroughClip(TrustRegion):
-    """CISPO: c = sg(min(l, log ratio_max)) + l − sg(l), for both signs of A: the ratio is capped, no gradient stops.
-
-    At p = 1 a token's gradient is −A·min(r, ratio_max)/n. There is no lower bound.
-
-    Attributes:
-        ratio_max: the largest ratio itself, not a distance from 1 (TRL's epsilon_high of loss_type cispo; ScaleRL
-            recommends 5).
-    Source: arXiv 2506.13585 eq. 4 and 5, with the lower bound off as there; 2510.13786.
-    """
-
-    ratio_max: float = 5.0
-    refused = MappingProxyType({"dual_clip_ratio": "already caps the ratio for both signs of A"})
-
-    def bounds(self, batch: BatchContext) -> tuple[Bound, Bound]:
-        return math.inf, math.log(self.ratio_max)
-
-    def apply(self, log_ratios_BT: Tensor, advantages_B: Tensor, batch: BatchContext) -> Clipped:
-        _, up = self.bounds_like(log_ratios_BT, batch)
-        above_BT = log_ratios_BT > up
-        passed_BT = up + (log_ratios_BT - log_ratios_BT.detach())  # the value of u with the gradient of l
-        clipped_BT = torch.where(above_BT, passed_BT, log_ratios_BT)
-        return Clipped(clipped_BT, above_BT & (advantages_B != 0).unsqueeze(1), above_BT)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.ratio_max < 1.0:
-            raise ValueError(
-                f"`ratio_max` is the largest ratio itself and must be at least 1, got {self.ratio_max}. For CISPO "
-                "write 5; a distance from 1 belongs to ratio_high of RatioClip."
-            )
-
-
-@dataclass(frozen=True)
-class SoftGate(TrustRegion):
-    """SAPO: c = log((4/τ)·sigmoid(τ(r − 1))), τ = temperature_pos where A > 0, else temperature_neg.
-
-    At p = 1 a token's gradient is −A·4σ(1 − σ)·r/n with σ = sigmoid(τ(r − 1)): GRPO's at r = 1, fading on both sides.
-    Nothing is clipped, so the clip fraction is 0. At r = 1 the value of M is 2/τ, not 1.
-
-    Attributes:
-        temperature_pos: τ where A > 0; a larger one fades faster.
-        temperature_neg: τ where A < 0.
-    Source: arXiv 2511.20347.
-    """
-
-    temperature_pos: float = 1.0
-    temperature_neg: float = 1.05
-    refused = MappingProxyType({"dual_clip_ratio": "already lets the gradient fade where the ratio grows"})
-    has_bounds: ClassVar[bool] = False
-
-    def bounds(self, batch: BatchContext) -> tuple[Bound, Bound]:
-        return math.inf, math.inf
-
-    def apply(self, log_ratios_BT: Tensor, advantages_B: Tensor, batch: BatchContext) -> Clipped:
-        advantages_B1 = advantages_B.unsqueeze(1).to(log_ratios_BT)
-        positive_B1 = torch.full_like(advantages_B1, self.temperature_pos)
-        tau_B1 = torch.where(advantages_B1 > 0, positive_B1, self.temperature_neg)
-        gated_BT = torch.nn.functional.logsigmoid(tau_B1 * torch.expm1(log_ratios_BT)) + math.log(4.0) - tau_B1.log()
-        untouched_BT = torch.zeros_like(log_ratios_BT, dtype=torch.bool)
-        return Clipped(gated_BT, untouched_BT, untouched_BT)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("temperature_pos", "temperature_neg"):
-            if getattr(self, name) <= 0.0:
-                raise ValueError(f"`{name}` must be positive, got {getattr(self, name)}. SAPO uses 1.0 and 1.05.")
-
-
-@dataclass(frozen=True)
 class NoClip(TrustRegion):
     """c = l, for ablations."""
 
@@ -206,18 +135,6 @@ class NoClip(TrustRegion):
 
     def bounds(self, batch: BatchContext) -> tuple[Bound, Bound]:
         return math.inf, math.inf
-
-
-TRUST_REGIONS: dict[str, type[TrustRegion]] = {
-    "ratio": RatioClip,
-    "log_ratio": LogRatioClip,
-    "two_sided_log_ratio": TwoSidedClip,
-    "sequence_ratio": SequenceRatioClip,
-    "feedback_adaptive": FeedbackAdaptiveClip,
-    "pass_through": PassThroughClip,
-    "soft_gate": SoftGate,
-    "none": NoClip,
-}
 
 
 def _down(ratio_low: float) -> float:

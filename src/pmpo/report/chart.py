@@ -122,18 +122,20 @@ class Chart(Canvas):
 
     def _axes(self) -> None:
         box = self.box
-        for value, text in self.y.chosen_ticks(max(2, int((box.bottom - box.top) / 34))):
-            height = self.at(self.x.low, value)[1]
-            self.line(box.left, height, box.right, height)
-            self.text(box.left - 6, height + 0.35 * FONT, text, "muted", anchor="end")
+        up = self.y.chosen_ticks(max(2, int((box.bottom - box.top) / 34)))
+        heights = [self.at(self.x.low, value)[1] for value, _ in up]
+        self.lines([(box.left, height, box.right, height) for height in heights])
+        beside = [(box.left - 6, height + 0.35 * FONT, text) for height, (_, text) in zip(heights, up, strict=True)]
+        self.texts(beside, "muted", anchor="end")
         room = max((text_width(text) for _, text in self.x.chosen_ticks()), default=1.0) + 12
-        for value, text in self.x.chosen_ticks(max(2, int((box.right - box.left) / room))):
-            across = self.at(value, self.y.low)[0]
-            self.line(across, box.bottom, across, box.bottom + 4, "muted")
-            # Whole in the picture, also at its right end.
-            self.text(
-                min(across, self.width - text_width(text) / 2), box.bottom + 4 + FONT, text, "muted", anchor="middle"
-            )
+        along = [
+            (self.at(value, self.y.low)[0], text)
+            for value, text in self.x.chosen_ticks(max(2, int((box.right - box.left) / room)))
+        ]
+        self.lines([(across, box.bottom, across, box.bottom + 4) for across, _ in along], "muted")
+        # Whole in the picture, also at its right end.
+        below = [(min(a, self.width - text_width(text) / 2), box.bottom + 4 + FONT, text) for a, text in along]
+        self.texts(below, "muted", anchor="middle")
         self.line(box.left, box.bottom, box.right, box.bottom, "muted")
         if self.x.label:
             self.text((box.left + box.right) / 2, box.bottom + 37, self.x.label, anchor="middle")

@@ -37,9 +37,10 @@ def png(svg: str) -> bytes:
 
     # The same letters on every machine, also on one without any font.
     home = importlib.util.find_spec("matplotlib")
-    fonts = [str(Path(home.origin).parent / "mpl-data" / "fonts" / "ttf")] if home and home.origin else []
+    folder = Path(home.origin).parent / "mpl-data" / "fonts" / "ttf" if home and home.origin else Path()
+    fonts = [str(file) for file in (folder / "DejaVuSans.ttf", folder / "DejaVuSans-Bold.ttf") if file.is_file()]
     drawn = resvg_py.svg_to_bytes(
-        svg_string=svg, zoom=SCALE, font_dirs=fonts, skip_system_fonts=bool(fonts), font_family="DejaVu Sans",
+        svg_string=svg, zoom=SCALE, font_files=fonts, skip_system_fonts=bool(fonts), font_family="DejaVu Sans",
         sans_serif_family="DejaVu Sans",
     )  # fmt: skip
     return bytes(drawn)

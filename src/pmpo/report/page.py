@@ -35,6 +35,9 @@ __all__ = [
 NARROW = 380
 """Figures up to this width, in pixels, stand side by side; 352 is what a phone shows without scrolling."""
 
+_DIGITS = 6
+"""Of a number that is saved from the page; the files beside it have all."""
+
 
 def write_report(path: Path, title: str, sections: Sequence[Section], *, lead: Sequence[str | Part] = (),
                  figures: Path | None = None) -> None:  # fmt: skip
@@ -69,7 +72,7 @@ def page(title: str, sections: Sequence[Section], *, lead: Sequence[str | Part] 
 <title>{escape(title)}</title>
 <style>
 {_colours()}
-{_theme("report.css")}</style>
+{_theme("report.css")}{_theme("microscope.css")}</style>
 </head>
 <body>
 <a class="skip" href="#main">Skip to the content</a>
@@ -90,14 +93,23 @@ def page(title: str, sections: Sequence[Section], *, lead: Sequence[str | Part] 
 
 def table_html(table: Table) -> str:
     """The table, in a frame that scrolls where the page is too narrow."""
-    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in table.columns)
-    rows = "".join(f"<tr>{''.join(_cell(cell) for cell in row)}</tr>" for row in table.rows)
+    numbers = [any(_is_number(row[k]) for row in table.rows) for k in range(len(table.columns))]
+    head = "".join(
+        f'<th scope="col"{" class=n" if numeric else ""}>{escape(column)}</th>'
+        for column, numeric in zip(table.columns, numbers, strict=True)
+    )
+    rows = "".join(f"<tr>{''.join(_cell(cell) for cell in row)}" for row in table.rows)
     caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
     name = escape(table.caption or "numbers")
     return (
         f'<div class="wide" role="region" aria-label="{name}" tabindex="0"><table>{caption}<thead><tr>{head}</tr>'
         f"</thead><tbody>{rows}</tbody></table></div>"
     )
+
+
+def size(sections: Sequence[Section]) -> int:
+    """Bytes that sections take of a page, without their scripts."""
+    return sum(len(_section(section).encode()) for section in sections)
 
 
 def _section(section: Section) -> str:
@@ -154,12 +166,17 @@ def _width(figure: Figure) -> float:
 
 
 def _cell(cell: Any) -> str:
+    """End tags that HTML lets one leave out are left out, as there may be thousands of cells."""
     if isinstance(cell, Link):
-        return f'<td><a href="{escape(cell.target)}">{escape(cell.text)}</a></td>'
-    if isinstance(cell, int | float) and not isinstance(cell, bool):
-        full = f' data-full="{cell!r}"' if isinstance(cell, float) and number(cell) != repr(cell) else ""
-        return f'<td class="number"{full}>{number(cell) if math.isfinite(cell) else "–"}</td>'
-    return f"<td>{escape('–' if cell is None else cell)}</td>"
+        return f'<td><a href="{escape(cell.target)}">{escape(cell.text)}</a>'
+    if _is_number(cell):
+        full = f"{cell:.{_DIGITS}g}" if isinstance(cell, float) else number(cell)
+        return f"<td data-full={full}>{number(cell)}" if full != number(cell) else f"<td class=n>{number(cell)}"
+    return f"<td>{escape('–' if cell is None else cell)}"
+
+
+def _is_number(cell: Any) -> bool:
+    return isinstance(cell, int | float) and not isinstance(cell, bool)
 
 
 def _paragraphs(paragraphs: Sequence[str]) -> str:
@@ -167,12 +184,12 @@ def _paragraphs(paragraphs: Sequence[str]) -> str:
 
 
 def _contents(sections: Sequence[Section]) -> str:
-    if len(sections) < 2:
+    """Links to the sections of level 2, and to those within where there is one alone."""
+    upper = [section for section in sections if section.level == 2]
+    shown = upper if len(upper) > 1 else sections
+    if len(shown) < 2:
         return ""
-    entries = "".join(
-        f'<li class="level{section.level}"><a href="#{section.id}">{escape(section.title)}</a></li>'
-        for section in sections
-    )
+    entries = "".join(f'<li><a href="#{section.id}">{escape(section.title)}</a></li>' for section in shown)
     return f'<nav aria-label="Contents"><ul>{entries}</ul></nav>'
 
 

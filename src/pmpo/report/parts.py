@@ -105,6 +105,21 @@ class Section:
     level: int = 2
 
 
+@dataclass(frozen=True)
+class Report:
+    """All of a page.
+
+    Attributes:
+        title: its heading.
+        sections: in their order.
+        lead: what stands before them.
+    """
+
+    title: str
+    sections: tuple[Section, ...]
+    lead: tuple[Part, ...] = ()
+
+
 def figures_in(parts: Iterable[Part]) -> Iterator[Figure]:
     """Every figure, also folded ones."""
     for part in parts:

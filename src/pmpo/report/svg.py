@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
 
 from pmpo.report.escape import escape
 
@@ -48,6 +50,8 @@ def number(value: float) -> str:
     >>> number(0.0004), number(0.25), number(12000.0), number(-1.0)
     ('4e-4', '0.25', '12,000', '-1')
     """
+    if not math.isfinite(value):
+        return "–" if math.isnan(value) else "∞" if value > 0 else "-∞"
     if value and not 1e-3 <= abs(value) < 1e6:
         mantissa, _, exponent = (
             f"{value:.3g}".partition("e") if "e" in f"{value:.3g}" else f"{value:.2e}".partition("e")
@@ -101,22 +105,32 @@ class Canvas:
         bold: bool = False, turn: float = 0,
     ) -> None:  # fmt: skip
         """A line of text; `y` is its baseline, `turn` degrees about its start."""
-        more = f' text-anchor="{anchor}"' if anchor != "start" else ""
-        more += f' font-size="{px(size)}"' if size != FONT else ""
+        more = f' font-size="{px(size)}"' if size != FONT else ""
         more += ' font-weight="600"' if bold else ""
         more += f' transform="rotate({px(turn)} {px(x)} {px(y)})"' if turn else ""
-        self.add(
-            f'<text x="{px(x)}" y="{px(y)}"{more} stroke="none" fill="currentColor"{_in(kind)}>{escape(text)}</text>'
-        )
+        more += f' text-anchor="{anchor}"' if anchor != "start" else ""
+        self.add(f'<text x="{px(x)}" y="{px(y)}"{more} fill="currentColor"{_in(kind)}>{escape(text)}</text>')
+
+    def texts(self, words: Iterable[tuple[float, float, str]], kind: str = "ink", *, anchor: str = "start",
+              bold: bool = False) -> None:  # fmt: skip
+        """Several texts in one style: (x, y, text)."""
+        written = "".join(f'<text x="{px(x)}" y="{px(y)}">{escape(text)}</text>' for x, y, text in words)
+        more = ' font-weight="600"' if bold else ""
+        if written:
+            self.add(f'<g text-anchor="{anchor}"{more} fill="currentColor"{_in(kind)}>{written}</g>')
 
     def line(self, x1: float, y1: float, x2: float, y2: float, kind: str = "grid", *, width: float = 1,
              dash: str = "") -> None:  # fmt: skip
         """A straight line."""
+        self.lines([(x1, y1, x2, y2)], kind, width=width, dash=dash)
+
+    def lines(self, ends: Iterable[tuple[float, float, float, float]], kind: str = "grid", *, width: float = 1,
+              dash: str = "") -> None:  # fmt: skip
+        """Several straight lines in one style."""
         more = f' stroke-dasharray="{dash}"' if dash else ""
-        self.add(
-            f'<path d="M{px(x1)} {px(y1)}L{px(x2)} {px(y2)}" stroke="currentColor" stroke-width="{px(width)}"{more}'
-            f"{_in(kind)}/>"
-        )
+        data = "".join(f"M{px(x1)} {px(y1)}L{px(x2)} {px(y2)}" for x1, y1, x2, y2 in ends)
+        if data:
+            self.add(f'<path d="{data}" stroke="currentColor" stroke-width="{px(width)}"{more}{_in(kind)}/>')
 
     def path(self, points: Iterable[tuple[float, float]], kind: str, *, width: float = 2, dash: str = "",
              opacity: float = 1) -> None:  # fmt: skip
@@ -143,6 +157,15 @@ class Canvas:
             f'<rect x="{px(x)}" y="{px(y)}" width="{px(max(width, 0))}" height="{px(max(height, 0))}" '
             f'fill="currentColor"{more}{_in(kind)}/>'
         )
+
+    def cells(self, boxes: Iterable[tuple[float, float, float, float, float]], kind: str) -> None:
+        """Several filled rectangles in one colour: (x, y, width, height, opacity)."""
+        drawn = "".join(
+            f'<path d="M{px(x)} {px(y)}h{px(width)}v{px(height)}h{px(-width)}z" fill-opacity="{opacity:.2g}"/>'
+            for x, y, width, height, opacity in boxes
+        )
+        if drawn:
+            self.add(f'<g fill="currentColor"{_in(kind)}>{drawn}</g>')
 
     def mark(self, x: float, y: float, index: int, *, size: float = 5, kind: str = "") -> None:
         """A dot of the n-th series in its shape and colour, or in the colour `kind`."""
@@ -193,11 +216,18 @@ def _dot(dot: Dot, index: int, size: float) -> str:
 
 def _shape(x: float, y: float, index: int, size: float) -> str:
     """The outline of the n-th series' dot; the second eight series have the shapes in another order."""
-    shape = SHAPES[(index + index // 8 * 3) % len(SHAPES)]
+    return f"M{px(x)} {px(y)}{_outline(SHAPES[(index + index // 8 * 3) % len(SHAPES)], size)}"
+
+
+@cache
+def _outline(shape: str, size: float) -> str:
+    """From the middle of a dot on, in steps: short, as there may be thousands."""
     if shape == "circle":
         half = f"a{px(size)} {px(size)} 0 1 0"
-        return f"M{px(x - size)} {px(y)}{half} {px(2 * size)} 0{half} {px(-2 * size)} 0Z"
-    return "M" + "L".join(f"{px(x + size * a)} {px(y + size * b)}" for a, b in _CORNERS[shape]) + "Z"
+        return f"m{px(-size)} 0{half} {px(2 * size)} 0{half} {px(-2 * size)} 0z"
+    corners = [(0.0, 0.0), *_CORNERS[shape]]
+    steps = [f"{px(size * (b[0] - a[0]))} {px(size * (b[1] - a[1]))}" for a, b in pairwise(corners)]
+    return "m" + "l".join(steps) + "z"
 
 
 _CORNERS: dict[str, tuple[tuple[float, float], ...]] = {

@@ -2,6 +2,7 @@
 
 config.yaml      every argument as parsed (give it to --config to run again), and a record: command, versions, objective
 metrics.jsonl    written by the trainer, one JSON object per log event
+tokens.jsonl     written by the trainer: a few completions of each log event, token by token
 held_out.jsonl   pass@1 and mean reward on the held-out problems, with standard errors
 samples.jsonl    held-out completions before and after, with their rewards
 summary.json     what came out
@@ -28,8 +29,8 @@ from pmpo.runs.settings import Settings
 
 _MARKS = ("config.yaml", "metrics.jsonl", "summary.json", "held_out.jsonl")
 _BESIDES = (
-    "samples.jsonl", "curves.png", "metrics-*.jsonl", "model", "scratch_model", "checkpoint-*", "completions",
-    "nonfinite-*", "README.md",
+    "samples.jsonl", "tokens.jsonl", "curves.png", "metrics-*.jsonl", "tokens-*.jsonl", "model", "scratch_model",
+    "checkpoint-*", "completions", "nonfinite-*", "README.md",
 )  # fmt: skip
 _SECRETS = ("hub_token", "push_to_hub_token")
 
@@ -94,7 +95,7 @@ def can_begin_again(folder: Path) -> bool:
 
 def begin_again(folder: Path) -> None:
     """Remove those lines, and a model made from scratch, which may be half of one; the run makes the same again."""
-    for name in (*_MARKS, "samples.jsonl"):
+    for name in (*_MARKS, "samples.jsonl", "tokens.jsonl"):
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / "scratch_model", ignore_errors=True)
 

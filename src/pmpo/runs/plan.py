@@ -162,5 +162,6 @@ def _logged(settings: Settings) -> str:
     return (
         f"reward, exponent, clip fractions, ESS, log ratios, KL, entropy, loss {every} to "
         f"metrics.jsonl{reports}; held-out pass@1 ({how}) before and after{held_out} to "
-        f"held_out.jsonl; {run.samples_to_keep} completions to samples.jsonl; summary.json; curves.png"
+        f"held_out.jsonl; {run.samples_to_keep} completions to samples.jsonl; summary.json"
+        f"{'; curves.png' if run.curves else ''}"
     )

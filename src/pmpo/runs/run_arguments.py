@@ -85,6 +85,7 @@ class RunArguments(DataArguments):
         "zero1, zero2, zero3, fsdp1, fsdp2). Other options of `accelerate launch` may stand beside it.",
     )
     samples_to_keep: int = option(16, "Held-out problems whose completions go to samples.jsonl, before and after.")
+    curves: bool = option(True, "Draw curves.png at the end.")
     dry_run: bool = option(False, "Resolve everything but the weights, print the plan, and stop.")
     progress: str = field(
         default="auto",

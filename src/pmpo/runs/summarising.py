@@ -64,10 +64,11 @@ def _number(measurement: "Measurement | None", name: str) -> float | None:
     return None if value is None or math.isnan(value) else value
 
 
-def write(folder: Path, result: Summary) -> None:
-    """summary.json and curves.png."""
+def write(folder: Path, result: Summary, curves: bool) -> None:
+    """summary.json, and curves.png where that is wanted."""
     write_json(folder / "summary.json", asdict(result))
-    draw_curves(folder)
+    if curves:
+        draw_curves(folder)
 
 
 def show(folder: Path, result: Summary, console: "Console") -> None:

@@ -16,7 +16,7 @@ from pmpo.integrations.trl import trl_losses
 from pmpo.integrations.trl.filled import filled, plain, said
 from pmpo.integrations.trl.objective_fields import PARTS, ObjectiveFields
 from pmpo.integrations.trl.resolve import DEFAULT_OBJECTIVE, SCALE_REWARDS, resolve_objective
-from pmpo.integrations.trl.rounds import check_groups, check_round, check_token_counts, largest_round
+from pmpo.integrations.trl.rounds import check_groups, check_ratio_sums, check_round, check_token_counts, largest_round
 from pmpo.objective.presets import OBJECTIVES, Objective
 
 UPDATES_PER_GENERATION = 8
@@ -69,6 +69,18 @@ class PMPOConfig(GRPOConfig):
         None, "Weight of a completion: sequence (1/N), token (n/Σn), constant (n/(N·max_completion_length))."
     )
     advantage: str | None = _option(None, "grpo, dr_grpo, rloo or batch. Default: the objective's.")
+    correction: dict[str, Any] | str | None = field(
+        default=None,
+        metadata={
+            "help": "Correction for samples that are not from the policy at the start of the round, as truncate:"
+            "ratio_max=2 or {kind: mask, level: sequence, ratio_max: 3}; none for none. Default: the objective's."
+        },
+    )
+    old_policy: str | None = _option(
+        None,
+        "What ratios and their trust region are centred at: start (the policy at the start of the round) or sampler "
+        "(the policy that drew the completion). Default: the objective's.",
+    )
     epsilon: float | None = _option(None, "Lower bound of a ratio trust region: ratios above 1 - epsilon.")
     epsilon_high: float | None = _option(
         None,
@@ -93,11 +105,26 @@ class PMPOConfig(GRPOConfig):
         "The function then runs in a thread, which is given up and not stopped; graders in processes, such "
         "as those of pmpo.tasks, have limits of their own and are not touched.",
     )
+    rollout_staleness: int = _option(
+        0,
+        "Reproduces asynchronous generation, to compare objectives, and makes a run worse: rounds are sampled with the "
+        "weights of so many rounds ago, which are kept in main memory.",
+    )
+    sampler_noise: float = _option(
+        0.0,
+        "Reproduces a sampler that is not the trained model (another engine, FP8, routing of experts), and makes a run "
+        "worse: the standard deviation, nats, of Gaussian noise on the sampler's logits.",
+    )
     generation_chunk_size: int | None = _option(
         None,
         "Completions of a text that a process generates at once with transformers' generate; 0: the whole round. "
         "Default: what GRPOTrainer would, per_device_train_batch_size x gradient_accumulation_steps, or the whole "
         "round where its size is given.",
+    )
+    token_samples: int = _option(
+        4,
+        "Completions of the update behind each log event that go to tokens.jsonl token by token, of the first process, "
+        "for `pmpo report`: at most 2 MB a run. 0 keeps none.",
     )
     on_save_error: str = _option(
         "stop", "A checkpoint that cannot be written (a full disk): stop the run, or continue without it."
@@ -210,6 +237,7 @@ class PMPOConfig(GRPOConfig):
     def _settle_objective(self) -> None:
         given = ObjectiveFields.of(self)
         self.objective, self.exponent, self.trust_region = given.objective, given.exponent, given.trust_region
+        self.correction = given.correction
         if given.objective is None and trl_losses.named_by(given) is None:
             self.objective = filled(DEFAULT_OBJECTIVE)
         resolved = resolve_objective(given)
@@ -221,6 +249,7 @@ class PMPOConfig(GRPOConfig):
         if said(self.on_nonfinite) is None:
             self.on_nonfinite = filled("raise" if self.deepspeed else "skip")
         checks.check_aggregation(self.multi_objective_aggregation, resolved.advantage)
+        checks.check_correction(self.use_vllm, self.vllm_importance_sampling_correction, resolved)
         checks.check_skip(self.on_nonfinite, self.deepspeed)
         sentence = trl_losses.announcement(given, resolved)
         if sentence is not None and sentence != self.__dict__.get("_announced"):
@@ -245,6 +274,8 @@ class PMPOConfig(GRPOConfig):
         if whole is None:
             self.generation_batch_size = filled(micro_batch * self.steps_per_generation)
         check_groups(self.generation_batch_size, self.num_generations)
-        if self.resolved_objective.sequence_weight == "token":
-            generate_every = self.steps_per_generation * self.num_iterations
+        generate_every = self.steps_per_generation * self.num_iterations
+        if "ratio_sums" in self.resolved_objective.needs:
+            check_ratio_sums(generate_every, self.gradient_accumulation_steps, self.top_entropy_quantile)
+        elif self.resolved_objective.sequence_weight == "token":
             check_token_counts(generate_every, self.gradient_accumulation_steps)

@@ -20,7 +20,7 @@ HARMLESS = frozenset((
     "trackio_space_id", "trackio_bucket_id", "trackio_static_space_id", "log_level", "log_level_replica",
     "log_on_each_node", "logging_strategy", "logging_steps", "logging_first_step", "logging_nan_inf_filter",
     "include_num_input_tokens_seen", "log_completions", "log_multimodal", "log_unique_prompts",
-    "log_completions_hub_repo", "num_completions_to_print",
+    "log_completions_hub_repo", "num_completions_to_print", "token_samples",
     # checkpoints, and how a run is resumed
     "save_strategy", "save_steps", "save_total_limit", "save_only_model", "save_on_each_node", "enable_jit_checkpoint",
     "on_save_error", "push_to_hub", "hub_token", "hub_private_repo", "hub_model_id", "hub_strategy", "hub_always_push",

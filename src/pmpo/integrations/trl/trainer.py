@@ -18,11 +18,13 @@ from pmpo.integrations.trl.host.parts import get_config_model_id
 from pmpo.integrations.trl.loss import ObjectiveLoss
 from pmpo.integrations.trl.picture_rows import AcceptsMixedRows
 from pmpo.integrations.trl.preflight import check_progress, preflight
+from pmpo.integrations.trl.regimes import regime_warning
 from pmpo.integrations.trl.renamed_weights import LoadsRenamedWeights
 from pmpo.integrations.trl.rewarding import ToleratesFailedRewards
 from pmpo.integrations.trl.skipping import NonFiniteGuard
 from pmpo.integrations.trl.stopping import StopsInOrder
 from pmpo.integrations.trl.symptom_watch import SymptomCallback
+from pmpo.integrations.trl.token_sampling import TokenCallback
 from pmpo.objective.presets import Objective
 
 
@@ -78,11 +80,13 @@ class PMPOTrainer(
             super().__init__(model, reward_funcs, args, train_dataset, *positional, **kwargs)
         self.use_objective(args.resolved_objective)
         self.add_callback(MetricsCallback(self))
+        if args.token_samples > 0:
+            self.add_callback(TokenCallback(self))
         self.add_callback(NonFiniteGuard(self))
         self.symptoms = SymptomCallback(self.accelerator.is_main_process, args.to_dict())
         self.callback_handler.callbacks.insert(0, self.symptoms)  # before those that write log events down
-        for symptom in self.symptoms.of_settings:
-            _warn(symptom.sentence, args)
+        for sentence in (regime_warning(args), *(symptom.sentence for symptom in self.symptoms.of_settings)):
+            _warn(sentence, args)
 
     def train(self, resume_from_checkpoint: str | bool | None = None, *positional: Any, **kwargs: Any) -> Any:
         """As TRL's, after a look at the data sets.

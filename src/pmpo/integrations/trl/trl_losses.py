@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 from pmpo.foundation.errors import unknown_name
 from pmpo.integrations.trl.objective_fields import ObjectiveFields
 from pmpo.objective.exponents import FixedExponent
+from pmpo.objective.maps import PassThroughClip, SoftGate
 from pmpo.objective.presets import OBJECTIVES, Objective
 from pmpo.objective.region import TrustRegion
-from pmpo.objective.trust_region import PassThroughClip, RatioClip, SequenceRatioClip, SoftGate
+from pmpo.objective.trust_region import RatioClip, SequenceRatioClip
 
 LEVELS = ("token", "sequence")
 TRL_DEFAULT = "dapo"

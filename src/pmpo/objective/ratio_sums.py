@@ -1,0 +1,69 @@
+"""Sums over the ratios of a whole optimiser step, from which its effective sample size follows.
+
+A call of `policy_loss` that is a part of a step (a micro-batch, a rank) cannot know them. They need the policy of the
+update itself: one forward pass without gradient over all parts of the step, before the first of them is trained on.
+
+    sums = sum(pmpo.ratio_sums(log_probs, old, mask, objective) for each part, under torch.no_grad())
+    sums = all_reduce(sums)                                             # over ranks
+    pmpo.policy_loss(…, pmpo.BatchContext(…, ratio_sums=sums))          # for each part
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from pmpo.objective.loss_inputs import LossInputs, checked_inputs, decoupled
+from pmpo.objective.presets import Objective
+
+
+@torch.no_grad()
+def ratio_sums(
+    log_probs: Tensor,
+    old_log_probs: Tensor,
+    mask: Tensor,
+    objective: Objective,
+    *,
+    loss_weights: Tensor | None = None,
+    sampler_log_probs: Tensor | None = None,
+) -> Tensor:
+    """(Σ ρr, Σ ρr², Σ ρ) over the counted tokens of a call, to be summed over the calls of an optimiser step.
+
+    Args:
+        log_probs, old_log_probs, mask, loss_weights, sampler_log_probs: as `policy_loss` will get them.
+        objective: decides what the ratio is centred at and which correction is in ρ.
+    Returns: [3], float64, without gradient: what `BatchContext(ratio_sums=)` takes after summing.
+    Raises: ValueError when shapes disagree, and for `sampler_log_probs` that the objective would ignore.
+    """
+    old_log_probs, loss_weights = decoupled(objective, old_log_probs, sampler_log_probs, mask, loss_weights)
+    zeros_B = log_probs.new_zeros(log_probs.shape[0])
+    return _sums(checked_inputs(log_probs, old_log_probs, zeros_B, mask, None, loss_weights, None))
+
+
+def with_ratio_sums(objective: Objective, given: LossInputs) -> LossInputs:
+    """The inputs with the step's sums in their batch, for an objective that needs them.
+
+    Raises: ValueError where they are not given and the call is, or may be, a part of the step.
+    """
+    batch = given.batch
+    if "ratio_sums" not in objective.needs or batch.ratio_sums is not None:
+        return given
+    rows = len(given.counts_B)
+    counts = (batch.num_sequences, batch.num_tokens)
+    whole = counts == (None, None) or (isinstance(batch.num_sequences, int | float) and batch.num_sequences == rows)
+    if not whole:
+        raise ValueError(
+            f"Objective '{objective.name}' caps ratios at the effective sample size of the whole optimiser step, and "
+            f"this call has {rows} completions of num_sequences={batch.num_sequences}: sum pmpo.ratio_sums(...) over "
+            "the micro-batches and ranks of the step, and pass batch=pmpo.BatchContext(ratio_sums=...)."
+        )
+    return replace(given, batch=replace(batch, ratio_sums=_sums(given)))
+
+
+@torch.no_grad()
+def _sums(given: LossInputs) -> Tensor:
+    rho_BT, ratios_BT = given.weights_BT.double(), given.log_ratios_BT.detach().double().exp()
+    rho_BT = torch.where(given.weighted_BT, rho_BT, 0.0)
+    return torch.stack([(rho_BT * ratios_BT).sum(), (rho_BT * ratios_BT.square()).sum(), rho_BT.sum()])

@@ -1,0 +1,1 @@
+"""Studies: many runs side by side, each an ordinary run folder, their results in one file."""
