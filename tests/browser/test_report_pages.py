@@ -47,7 +47,7 @@ def test_everything_can_be_read_in_light_and_dark(name, scheme, written, look):
     assert page.legible() == []
 
 
-@every_page
+@shown_page
 def test_the_keyboard_reaches_everything_and_shows_where_it_is(name, written, look):
     page = look(written(name))
     assert page.unreachable() == []
