@@ -139,6 +139,8 @@ def test_a_run_that_broke_off_is_listed_with_its_message_and_hollow(small):
     text = page(report.title, report.sections, lead=report.lead)
     assert broken and all(text.count(one.message) >= 2 for one in broken)
     n = found.number(broken[0])
+    details = text.split(f'<details class="run" id="r{n}">')[1].split("</details>")[0]
+    assert "Exploding ratios" in details or "To try first: <strong>" in details
     assert re.search(rf'<a href="#r{n}" id="d{n}"><path d="[^"]*" fill="none"/>', text)
     assert f"{len(broken)} diverged or crashed and count as 0" in text
 
