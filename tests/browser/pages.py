@@ -62,3 +62,5 @@ PAGES = {
     "runs": lambda folder: run(folder, *made_up.KINDS),
 }
 """{name: writes the page into a folder and returns its path}."""
+SHOWN = ("study", "regimes", "run")
+"""Those that people look at."""
