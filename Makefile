@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 
 demo: install  ## a small model made on the spot, trained with PMPO until you can see it learn
 	$(BIN)/pmpo train
+	$(BIN)/pmpo compare --study quick --objectives grpo signed --seeds 0
 
 test: install  ## the whole test suite, doctests included
 	$(BIN)/python -m pytest -n auto --dist worksteal

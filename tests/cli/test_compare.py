@@ -45,6 +45,7 @@ def test_flags_alone_make_a_study_and_its_tables(toys, capsys, tmp_path):
     assert study.cells == ({"learning_rate": 1e-4}, {"learning_rate": 2e-4})
     assert len(read_results(folder / "results.jsonl")) == 8
     assert (folder / "table.csv").read_text().startswith("learning_rate,objective,seeds,mean,low,high")
+    assert (folder / "curves.png").stat().st_size > 10_000
     assert "| objective | pass_at_1 |" in (folder / "table.md").read_text()
     assert main(words.split()) == 0
     assert "0 runs to be made, 8 are there" in capsys.readouterr().out

@@ -137,7 +137,9 @@ def test_a_row_that_a_kill_has_cut_or_left_out_is_written_from_the_run(tmp_path)
     results = make_study(path, toy)
     rows = (path / "results.jsonl").read_bytes().splitlines(keepends=True)
     (path / "results.jsonl").write_bytes(b"".join(rows[:-2]) + rows[-2][:40])
-    again = make_study(path, toy)
+    display = Quiet()
+    again = run_study(study_from(STUDY), path, How(toy, 3, FORK, more=tmp_path / "begun"), display)[1]
+    assert (display.missing, display.done) == (0, 12), "no process is begun for them"
     assert sorted(again, key=str) == sorted(results, key=str) == sorted(read_results(path / "results.jsonl"), key=str)
     assert len(begun(path)) == 12
 

@@ -133,9 +133,13 @@ def _run(
     added = _added(study, given)
     whole, results = run_study(study, path, how, display, only, added)
     write_tables(path, whole, results)
+    if any(run.curve for run in results):
+        from pmpo.report.study_curves import draw_study_curves
+
+        draw_study_curves(path / "curves.png", whole, results)
     if display.style != "off":
         show_tables(whole, results, console)
-        console.print(f"every number: results.jsonl, table.csv and table.md in {path}", highlight=False)
+        console.print(f"results.jsonl, table.csv, table.md and curves.png in {path}", highlight=False)
     return 0
 
 

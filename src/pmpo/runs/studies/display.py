@@ -57,5 +57,7 @@ class StudyDisplay(Screen):
 def _left(seconds: float | None) -> str:
     if seconds is None:
         return "time left unknown"
+    if seconds < 120:
+        return f"{10 * round(seconds / 10)} s left"
     minutes = round(seconds / 60)
     return f"{minutes // 60} h {minutes % 60:02d} min left" if minutes >= 60 else f"{minutes} min left"
