@@ -41,8 +41,18 @@
     return passed.map((value) => (total > 0 ? value / total : 0));
   }
 
+  // Against an equal share of what passes: 1 is four times as much or more, -1 a quarter or less, 0 an equal share.
+  function heats(of, rho, slope) {
+    const passing = rho.map((weight, t) => weight > 0 && slope[t] !== 0);
+    const count = passing.filter(Boolean).length;
+    return of.map((share, t) => {
+      if (!passing[t]) return 0;
+      return Math.max(-1, Math.min(1, Math.round(500 * Math.log2(share * count)) / 1000));
+    });
+  }
+
   if (typeof module !== "undefined") {
-    module.exports = { weights, ess, mean, shares };
+    module.exports = { weights, ess, mean, shares, heats };
     return;
   }
 
@@ -128,9 +138,10 @@
     }
 
     function show(p) {
-      const of = shares(now.c, now.rho, now.slope, p), count = now.rho.filter((rho) => rho > 0).length;
+      const of = shares(now.c, now.rho, now.slope, p), heat = heats(of, now.rho, now.slope);
       spans.forEach((span, t) => {
-        span.style.setProperty("--heat", (Math.log1p(of[t] * count) / Math.log1p(count)).toFixed(3));
+        span.classList.toggle("less", heat[t] < 0);
+        span.style.setProperty("--heat", String(Math.abs(heat[t])));
       });
       const most = of.indexOf(Math.max(...of));
       const effective = ess(now.over, now.rho, p);
@@ -186,15 +197,15 @@
     }
 
     function draw(p, effective) {
-      const x = (at) => 44 + ((at + limit) / (2 * limit)) * 284, y = (at) => 172 - at * 160;
+      const x = (at) => 54 + ((at + limit) / (2 * limit)) * 274, y = (at) => 172 - at * 160;
       const grid = { stroke: "currentColor", class: "grid" }, label = { fill: "currentColor", class: "muted", "font-size": "13" };
       const points = Array.from({ length: 161 }, (_, k) => (k / 80 - 1) * limit);
       const line = points.map((at) => `${x(at).toFixed(1)},${y(ess(now.over, now.rho, at)).toFixed(1)}`).join(" ");
       const parts = [
         drawn("title", {}, `Effective share of tokens against p: ${short(effective)} at p = ${short(p)}`),
         ...[0, 0.5, 1].flatMap((at) => [
-          drawn("line", { ...grid, x1: 44, x2: 328, y1: y(at), y2: y(at) }),
-          drawn("text", { ...label, x: 38, y: y(at) + 4, "text-anchor": "end" }, short(at)),
+          drawn("line", { ...grid, x1: 54, x2: 328, y1: y(at), y2: y(at) }),
+          drawn("text", { ...label, x: 48, y: y(at) + 4, "text-anchor": "end" }, short(at)),
         ]),
         ...[-limit, -limit / 2, 0, limit / 2, limit].map((at) =>
           drawn("text", { ...label, x: x(at), y: 190, "text-anchor": "middle" }, short(at))),
@@ -203,7 +214,7 @@
       ];
       if (now.target_ess !== undefined) {
         const at = y(now.target_ess);
-        parts.push(drawn("line", { stroke: "currentColor", class: "muted", "stroke-dasharray": "4 3", x1: 44, x2: 328, y1: at, y2: at }),
+        parts.push(drawn("line", { stroke: "currentColor", class: "muted", "stroke-dasharray": "4 3", x1: 54, x2: 328, y1: at, y2: at }),
           drawn("text", { ...label, x: 326, y: at < 26 ? at + 15 : at - 5, "text-anchor": "end" }, "τ"));
       }
       parts.push(drawn("polyline", { points: line, fill: "none", stroke: "currentColor", "stroke-width": 2, class: "c1" }),
