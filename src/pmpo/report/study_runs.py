@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from pmpo.comparison.results import FINISHED, RunResult
 from pmpo.comparison.tables import RATE
-from pmpo.engine.symptoms import symptoms
+from pmpo.engine.symptoms import diagnose
 from pmpo.foundation.errors import shortened
 from pmpo.foundation.files import read_json_lines
 from pmpo.report.axis import Axis
@@ -129,7 +129,7 @@ def _warnings(facts: StudyFacts, run: RunResult) -> Iterator[str]:
         yield f"<p><strong>{escape(run.status)}</strong>: {escape(shortened(run.message, 1000))}</p>"
     if run.folder:
         rows = [row for row in read_json_lines(facts.folder / run.folder / "metrics.jsonl") if "loss" in row]
-        yield from (f"<p>At update {found.step}: {escape(found.sentence)}</p>" for found in symptoms(rows))
+        yield from (f"<p>At update {found.step}: {escape(found.sentence)}</p>" for found in diagnose(rows))
 
 
 def _completions(facts: StudyFacts, run: RunResult) -> Iterator[str]:
