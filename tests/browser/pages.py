@@ -6,12 +6,12 @@ from typing import Any
 
 import made_up
 from hostile import TEXTS
+from pmpo.cli.report import main as pmpo_report
 from pmpo.report.axis import Axis
 from pmpo.report.chart import Chart
 from pmpo.report.page import write_report
 from pmpo.report.parts import Figure, Section, Source, Table, Text
-from pmpo.report.study_facts import read_study_facts
-from pmpo.report.study_page import study_page
+from pmpo.report.svg import Dot
 
 
 def frame(folder: Path) -> Path:
@@ -28,25 +28,37 @@ def _figure(name: str, text: str) -> Figure:
     chart = Chart(Axis(text, 1e-4, 8e-4, log=True), Axis.around([0.0, 0.5], "pass@1"), title=text)
     for series in range(8):
         chart.curve([1e-4, 2e-4, 8e-4], [0.1 + 0.05 * series, 0.2 + 0.03 * series, 0.5], series)
-        chart.mark(*chart.at(2e-4, 0.2 + 0.03 * series), series, link=(f"#{name}", f"{series}: {text}"))
+        place = chart.at(2e-4, 0.2 + 0.03 * series)
+        chart.dots_at([Dot(*place, target=f"#{name}", name=f"{series}: {text}")], series)
     chart.band([1e-4, 8e-4], [0.0, 0.1], [0.2, 0.3], 1)
     chart.legend([(0, text), (1, "another")])
     table = Table(("learning rate", text), ((1e-4, text), (0.12345678901, text)))
     return Figure(name, text, chart.svg(), text or "nothing", table, Source(text, "ab12"), note=text)
 
 
+def report(folder: Path, *made: Path) -> Path:
+    """What `pmpo report` writes of runs and studies."""
+    path = folder / "report.html"
+    assert pmpo_report([*map(str, made), "-o", str(path)]) == 0
+    return path
+
+
 def study(folder: Path, **shape: Any) -> Path:
     """Of a study; the arguments are those of `made_up.Shape`."""
-    facts = read_study_facts(made_up.study(folder / "study", **shape))
-    told = study_page(facts)
-    write_report(folder / "study.html", told.title, told.sections, lead=told.lead)
-    return folder / "study.html"
+    return report(folder, made_up.study(folder / "study", **shape))
+
+
+def run(folder: Path, *kinds: str, hostile: bool = False) -> Path:
+    """Of a run of each kind."""
+    return report(folder, *(made_up.run_folder(folder / kind, kind, hostile=hostile, top_p=0.9) for kind in kinds))
 
 
 PAGES = {
     "frame": frame,
     "study": study,
-    "regimes": partial(study, regimes=True, folders=False),
+    "regimes": partial(study, regimes=True),
     "hostile": partial(study, seeds=2, rates=(1e-4, 8e-4), hostile=True),
+    "run": lambda folder: run(folder, "truncated", hostile=True),
+    "runs": lambda folder: run(folder, *made_up.KINDS),
 }
 """{name: writes the page into a folder and returns its path}."""

@@ -135,6 +135,11 @@ def test_every_field_changes_the_objective(changes, expected):
         ({"advantage": "rloo", "multi_objective_aggregation": "normalize_then_sum"}, "sum_then_normalize"),
         ({"on_nonfinite": "ignore"}, "Unknown on_nonfinite"),
         ({"sequence_weight": "token", "gradient_accumulation_steps": 3}, "make it a divisor or a multiple of 2"),
+        ({"objective": "p3o", "gradient_accumulation_steps": 4}, "make it a divisor of 2"),
+        (
+            {"objective": "p3o", "gradient_accumulation_steps": 2, "top_entropy_quantile": 0.5},
+            "remove top_entropy_quantile",
+        ),
         ({"exponent": "clip_aware"}, "did you mean 'clip_aware_ess'"),
         ({"trust_region": "sequence_ratio"}, "reads the share of clipped tokens"),
         ({"objective": "grpo", "epsilon": -0.2}, r"\[0, 1\]"),

@@ -24,6 +24,7 @@ _DECISIVE = """
     length_column_name ddp_find_unused_parameters ddp_bucket_cap_mb ddp_broadcast_buffers ddp_static_graph ddp_backend
     fsdp fsdp_config deepspeed model_init_kwargs router_aux_loss_coef disable_dropout cast_lm_head_to_fp32
     num_generations max_completion_length ds3_gather_for_generation shuffle_dataset pad_to_multiple_of
+    rollout_staleness sampler_noise
     steps_per_generation temperature top_p top_k min_p generation_kwargs chat_template_kwargs repetition_penalty
     cache_implementation use_vllm vllm_mode vllm_model_impl vllm_structured_outputs_regex vllm_max_model_length
     vllm_tensor_parallel_size beta num_iterations epsilon delta epsilon_high sapo_temperature_neg sapo_temperature_pos

@@ -22,7 +22,7 @@ def on_two_ranks(worker, *arguments):
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-@pytest.mark.parametrize("name", ["pmpo", "dapo"])
+@pytest.mark.parametrize("name", ["pmpo", "p3o"])
 def test_two_ranks_give_the_gradient_and_metrics_of_one(name, tmp_path):
     out = tmp_path / "result.json"
     on_two_ranks("ddp_worker.py", name, str(out))

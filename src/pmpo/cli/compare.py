@@ -19,6 +19,8 @@ from pmpo.foundation.errors import InputError, nearest
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from pmpo.comparison.results import RunResult
+
 BUILT_IN = Path(__file__).parent.parent / "runs" / "studies"
 
 
@@ -44,6 +46,13 @@ def _parser() -> _Parser:
     add("--objectives", nargs="+", help="labels of the study's objectives, or objectives: pmpo:exponent=0.5")
     add("--seeds", nargs="+", type=int, help="in place of the study's")
     add("--only", nargs="+", metavar="NAME=VALUE", help="only cells with this value of a varied setting")
+    add(
+        "--runs",
+        nargs="+",
+        metavar="RUN",
+        help="runs made elsewhere to compare with: run folders, studies, or metrics of any trainer (CSV, JSONL) as "
+        "LABEL:SEED=FILE; alone they are compared and nothing is run",
+    )
     add("--output_dir", type=Path, help="the study's folder; by default runs/compare-NAME")
     add("--jobs", type=int, help="runs side by side; by default one for each core")
     add("--score", choices=("pass_at_1", "reward"), help="what is compared")
@@ -62,7 +71,10 @@ def main(arguments: Sequence[str]) -> int:
     Raises: InputError for whatever the user can put right.
     """
     given, words = _parser().parse_known_args(list(arguments))
-    study = _study(given, _train_options(words))
+    options = _train_options(words)
+    if given.runs and not (given.study or given.objectives or options):
+        return _compare_alone(given)
+    study = _study(given, options)
     only = _filter(study, given.only or [])
     wanted = [run for run in study.runs() if only(run)]
     if not wanted:
@@ -74,7 +86,7 @@ def main(arguments: Sequence[str]) -> int:
     if given.dry_run:
         for run in wanted:
             console.print(str(run), highlight=False, markup=False, soft_wrap=True)
-        console.print(f"{len(wanted)} runs, to {path}", highlight=False)
+        console.print(f"{len(wanted)} {'run' if len(wanted) == 1 else 'runs'}, to {path}", highlight=False)
         return 0
     try:
         return _run(study, path, given, only, console)
@@ -84,38 +96,73 @@ def main(arguments: Sequence[str]) -> int:
         return 130
 
 
+def _compare_alone(given: argparse.Namespace) -> int:
+    """Runs that are there, without making any; written down where a folder is named."""
+    from rich.console import Console
+
+    from pmpo.foundation.locks import locked, make_folder
+    from pmpo.runs.studies.added import read_added, study_of, with_settings
+    from pmpo.runs.studies.folder import StudyFolder
+    from pmpo.runs.studies.table import show_tables, write_tables
+
+    score = given.score or "pass_at_1"
+    rows = with_settings(read_added(given.runs, score), None)
+    study = replace(study_of(rows, score), baseline=given.baseline or "", target=given.target)
+    if given.output_dir is not None:
+        make_folder(given.output_dir)
+        with locked(given.output_dir):
+            folder = StudyFolder(given.output_dir)
+            study = folder.begin(study)
+            folder.put(rows)
+            rows = list(folder.results.values())
+            write_tables(given.output_dir, study, rows)
+    show_tables(study, rows, Console())
+    return 0
+
+
 def _run(
     study: Study, path: Path, given: argparse.Namespace, only: Callable[[PlannedRun], bool], console: Console
 ) -> int:
     from pmpo.report.screen import choose_style
     from pmpo.runs.studies.display import StudyDisplay
     from pmpo.runs.studies.runner import run_study
-    from pmpo.runs.studies.table import show_table, write_tables
+    from pmpo.runs.studies.table import show_tables, write_tables
 
     display = StudyDisplay(console, choose_style(given.progress, console))
     how = _how(study, given, [run for run in study.runs() if only(run)])
-    whole, results = run_study(study, path, how, display, only)
+    added = _added(study, given)
+    whole, results = run_study(study, path, how, display, only, added)
     write_tables(path, whole, results)
     if display.style != "off":
-        show_table(whole, results, console)
-        console.print(f"results.jsonl, table.csv and table.md in {path}", highlight=False)
+        show_tables(whole, results, console)
+        console.print(f"every number: results.jsonl, table.csv and table.md in {path}", highlight=False)
     return 0
+
+
+def cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _added(study: Study, given: argparse.Namespace) -> list[RunResult]:
+    from pmpo.runs.studies.added import read_added, with_settings
+
+    return with_settings(read_added(given.runs, study.score), study) if given.runs else []
 
 
 def _how(study: Study, given: argparse.Namespace, wanted: list[PlannedRun]) -> Any:
     """How the study's runs are made: by TRL, in processes that share the machine's cores."""
     if importlib.util.find_spec("trl") is None:
         raise InputError("`pmpo compare` needs TRL: pip install 'pmpo[trl]'.")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    jobs = given.jobs or cores
+    jobs = cores() if given.jobs is None else given.jobs
     if jobs < 1:
         raise InputError(f"--jobs is {given.jobs}; write a number of processes.")
-    threads = int(os.environ.get("OMP_NUM_THREADS") or max(1, cores // jobs))
+    threads = int(os.environ.get("OMP_NUM_THREADS") or max(1, cores() // jobs))
     os.environ |= {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     from pmpo.runs.studies.making import Wishes, by_training
 
-    return by_training(wanted, jobs, cores, Wishes(study.score, threads, given.keep_models), given.retry_crashed)
+    return by_training(wanted, jobs, cores(), Wishes(study.score, threads, given.keep_models), given.retry_crashed)
 
 
 def _study(given: argparse.Namespace, options: dict[str, list[Any]]) -> Study:

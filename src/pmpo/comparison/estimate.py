@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 LEVEL = 0.95
 """Share of intervals that should hold the truth."""
+Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
+"""Standard errors on either side of the value that a normal interval takes, 1.96."""
 
 
 @dataclass(frozen=True)
@@ -15,7 +18,7 @@ class Estimate:
 
     Attributes:
         value: NaN where there is nothing to estimate it from.
-        low, high: 95 % interval; -inf and inf (or the ends of the value's range) where too few runs show no spread.
+        low, high: 95 % interval; -inf and inf where a single run shows no spread, NaN without a value.
         n: runs, or pairs of runs, behind it.
     """
 
@@ -28,11 +31,6 @@ class Estimate:
     def sign(self) -> int:
         """1 when all of the interval is above 0, -1 when all of it is below, else 0: undecided."""
         return int(self.low > 0) - int(self.high < 0)
-
-    def within(self, lowest: float, highest: float) -> Estimate:
-        """With an interval that stays in the value's range."""
-        low, high = max(self.low, lowest), min(self.high, highest)
-        return Estimate(self.value, low, high, self.n)
 
     def __str__(self) -> str:
         if math.isnan(self.value):

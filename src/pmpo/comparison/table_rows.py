@@ -161,3 +161,38 @@ class RegimeCell:
     runner_up: str
     margin: Estimate
     agreement: float
+
+
+@dataclass(frozen=True)
+class AgainstBest:
+    """One objective in one cell beside the best of all others there.
+
+    Attributes:
+        best: label of the other with the highest mean.
+        difference: objective minus it, on common seeds.
+        improvement: probability that a run of the objective is better than one of it, ties ½.
+    """
+
+    objective: str
+    best: str
+    settings: Mapping[str, Any]
+    difference: Estimate
+    improvement: Estimate
+
+
+@dataclass(frozen=True)
+class Overall:
+    """One objective over all cells of a study.
+
+    Attributes:
+        cells: over which; the same for every objective.
+        mean, interquartile_mean: of the measure.
+        difference: mean over the cells of the differences to the baseline on common seeds; None for the baseline, or
+            without one.
+    """
+
+    objective: str
+    cells: int
+    mean: Estimate
+    interquartile_mean: Estimate
+    difference: Estimate | None

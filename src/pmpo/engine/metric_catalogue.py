@@ -134,7 +134,7 @@ FAILURES = (
     Metric("nonfinite/skipped_steps", "updates", "sum", "the run so far", "how many were skipped"),
     Metric("fp16/overflows", "updates", "sum", "the run so far", "how many fp16's gradient scaler has skipped"),
     Metric("fp16/scale", "", "last", "updates", "the gradient scaler's"),
-    Metric("warnings/<name>", "", "last", "event", "1 in the event in which a warning was given (docs/reliability.md)"),
+    Metric("warnings/<name>", "", "last", "event", "1 in the event in which a warning was given (docs/diagnosis.md)"),
     Metric("checkpoint/failed_saves", "checkpoints", "sum", "the run so far", "how many could not be written"),
     *(Metric(f"{name}/<name>", "completions", "mean", "generations",
              "number per process without a reward because the function failed twice, or was late")

@@ -93,12 +93,16 @@ def page(title: str, sections: Sequence[Section], *, lead: Sequence[str | Part] 
 
 def table_html(table: Table) -> str:
     """The table, in a frame that scrolls where the page is too narrow."""
-    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in table.columns)
+    numbers = [any(_is_number(row[k]) for row in table.rows) for k in range(len(table.columns))]
+    head = "".join(
+        f'<th scope="col"{" class=n" if numeric else ""}>{escape(column)}</th>'
+        for column, numeric in zip(table.columns, numbers, strict=True)
+    )
     rows = "".join(f"<tr>{''.join(_cell(cell) for cell in row)}" for row in table.rows)
     caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
     name = escape(table.caption or "numbers")
     return (
-        f'<div class="wide" role="region" aria-label="{name}" tabindex="0"><table>{caption}<thead><tr>{head}</tr>'
+        f'<div class="wide" role="group" aria-label="{name}" tabindex="0"><table>{caption}<thead><tr>{head}</tr>'
         f"</thead><tbody>{rows}</tbody></table></div>"
     )
 
@@ -113,8 +117,10 @@ def _section(section: Section) -> str:
     data = ""
     if section.data is not None:
         data = f'<script type="application/json" id="data-{section.id}">{script_json(section.data)}</script>'
+    # A landmark of the page has a name of its own; the parts of several runs share theirs.
+    name = f' aria-labelledby="{section.id}-h"' if section.level == 2 else ""
     return (
-        f'<section id="{section.id}" aria-labelledby="{section.id}-h" tabindex="-1"><{tag} id="{section.id}-h">'
+        f'<section id="{section.id}"{name} tabindex="-1"><{tag} id="{section.id}-h">'
         f"{escape(section.title)}</{tag}>\n{''.join(_parts(section.parts))}{data}</section>\n"
     )
 
@@ -140,7 +146,7 @@ def _part(part: Part) -> str:
 def _figure(figure: Figure) -> str:
     frame = 'class="picture"'
     if _width(figure) > NARROW:  # on a phone it is moved in its frame, also by keys
-        frame = f'class="picture wide" role="region" aria-label="{escape(figure.title)}" tabindex="0"'
+        frame = f'class="picture wide" role="group" aria-label="{escape(figure.title)}" tabindex="0"'
     note = f"<p>{escape(figure.note)}</p>" if figure.note else ""
     made = f"<code>{escape(figure.source.command)}</code>" if figure.source.command else ""
     made += (
@@ -165,10 +171,14 @@ def _cell(cell: Any) -> str:
     """End tags that HTML lets one leave out are left out, as there may be thousands of cells."""
     if isinstance(cell, Link):
         return f'<td><a href="{escape(cell.target)}">{escape(cell.text)}</a>'
-    if isinstance(cell, int | float) and not isinstance(cell, bool):
+    if _is_number(cell):
         full = f"{cell:.{_DIGITS}g}" if isinstance(cell, float) else number(cell)
         return f"<td data-full={full}>{number(cell)}" if full != number(cell) else f"<td class=n>{number(cell)}"
     return f"<td>{escape('–' if cell is None else cell)}"
+
+
+def _is_number(cell: Any) -> bool:
+    return isinstance(cell, int | float) and not isinstance(cell, bool)
 
 
 def _paragraphs(paragraphs: Sequence[str]) -> str:
@@ -176,12 +186,12 @@ def _paragraphs(paragraphs: Sequence[str]) -> str:
 
 
 def _contents(sections: Sequence[Section]) -> str:
-    if len(sections) < 2:
+    """Links to the sections of level 2, and to those within where there is one alone."""
+    upper = [section for section in sections if section.level == 2]
+    shown = upper if len(upper) > 1 else sections
+    if len(shown) < 2:
         return ""
-    entries = "".join(
-        f'<li class="level{section.level}"><a href="#{section.id}">{escape(section.title)}</a></li>'
-        for section in sections
-    )
+    entries = "".join(f'<li><a href="#{section.id}">{escape(section.title)}</a></li>' for section in shown)
     return f'<nav aria-label="Contents"><ul>{entries}</ul></nav>'
 
 

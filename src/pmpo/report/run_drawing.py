@@ -84,7 +84,8 @@ def finished(drawn: Drawn, view: View, name: str, legends: Sequence[tuple[Sequen
 def draw_line(chart: Chart, one: Series, index: int) -> None:
     """A line with gaps where there was no number; a number between two gaps is a dot."""
     for steps, values in one.pieces():
-        chart.curve(steps, values, index)
+        draw = chart.curve if len(steps) > 1 else chart.dots
+        draw(steps, values, index)
 
 
 def draw_band(chart: Chart, low: Series, high: Series, index: int) -> None:

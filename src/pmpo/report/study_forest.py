@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pmpo.comparison.estimate import NOTHING, Estimate
-from pmpo.comparison.paired import mean_of_estimates, paired_difference
+from pmpo.comparison.intervals import mean
+from pmpo.comparison.paired import differences, paired_difference
 from pmpo.comparison.results import by_cell
 from pmpo.comparison.tables import paired_to_baseline
 from pmpo.foundation.errors import shortened
@@ -40,14 +41,14 @@ def tuned_difference(facts: StudyFacts, one: str, other: str, regime: Regime) ->
     if not seeds:
         return None
     ours, theirs = ([found[name][seed] for seed in seeds] for name in (one, other))
-    return Row(one, paired_difference(ours, theirs), tuple(a - b for a, b in zip(ours, theirs, strict=True)))
+    return Row(one, paired_difference(ours, theirs), tuple(map(float, differences(ours, theirs))))
 
 
 def over_regimes(facts: StudyFacts, one: str, other: str) -> Estimate:
-    """The mean of `tuned_difference` over the regimes that have both."""
+    """The mean of `tuned_difference` over the regimes that have both; each counts the same."""
     rows = [tuned_difference(facts, one, other, regime) for regime in facts.regimes]
-    estimates = [row.difference for row in rows if row is not None]
-    return mean_of_estimates(estimates) if estimates else NOTHING
+    strata = [row.values for row in rows if row is not None]
+    return mean(*strata) if strata else NOTHING
 
 
 def forest_parts(facts: StudyFacts) -> list[Part]:
@@ -111,7 +112,7 @@ def _cells(facts: StudyFacts) -> Mapping[str, list[Row]]:
             Row(p.objective, p.difference, p.differences) for p in pairs if tuple(sorted(p.settings.items())) == cell
         ]
         if rows:
-            found[cell_name(facts, dict(cell))] = rows
+            found[cell_name(facts, dict(cell)) or "all runs"] = rows
     return found
 
 

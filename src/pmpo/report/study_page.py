@@ -11,6 +11,7 @@ from pmpo.report.escape import escape
 from pmpo.report.page import size
 from pmpo.report.parts import Figure, Fold, Html, Part, Report, Section, Table, Text, figures_in
 from pmpo.report.run_report import featured_runs
+from pmpo.report.study_best import best_figure
 from pmpo.report.study_facts import StudyFacts
 from pmpo.report.study_forest import forest_parts
 from pmpo.report.study_improvement import improvement_figure
@@ -34,7 +35,7 @@ def study_page(facts: StudyFacts, budget: int = BUDGET) -> Report:
     """The page of a study, with details of as many runs as fit in the budget of bytes."""
     said = verdict(facts)
     lead = _lead(facts, said)
-    fixed = fitting(_figures(facts), budget - FRAME - size([_runs(facts, {})]))
+    fixed = fitting(_figures(facts, said.objective), budget - FRAME - size([_runs(facts, {})]))
     room = budget - FRAME - size([*fixed, _runs(facts, {})])
     featured = featured_runs(facts, said.run, int(_FEATURED * room))
     room -= sum(size(sections) for sections in featured.values())
@@ -95,18 +96,19 @@ def _lead(facts: StudyFacts, said: Verdict) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def _figures(facts: StudyFacts) -> list[Section]:
-    grid, matrix = regime_figure(facts), improvement_figure(facts)
+def _figures(facts: StudyFacts, best: str) -> list[Section]:
+    grid, matrix, scores = regime_figure(facts), improvement_figure(facts), score_figures(facts)
     forest, targets = forest_parts(facts), target_figures(facts)
+    between = [figure for figure in (matrix, best_figure(facts, best)) if figure]
+    if len(facts.regimes) == 1 and len(scores) == 1:  # few enough to stand side by side
+        glance = (*scores, *forest[:1], *between, *targets, *_robust(facts), *forest[1:])
+        return [Section("scores", "Scores", glance)]
     sections = [Section("regimes-section", "Regimes", (grid,))] if grid else []
-    sections.append(Section("scores", "Scores", (*_some(score_figures(facts)), *_robust(facts))))
-    if forest:
-        sections.append(Section("differences", f"Against {facts.baseline}", tuple(forest)))
-    if matrix:
-        sections.append(Section("probabilities", "Probability of improvement", (matrix,)))
-    if targets:
-        sections.append(Section("targets", "Rollouts to the target", tuple(_some(targets))))
-    return sections
+    sections.append(Section("scores", "Scores", (*_some(scores), *_robust(facts))))
+    sections.append(Section("differences", f"Against {facts.baseline}", tuple(forest)))
+    sections.append(Section("probabilities", "Probability of improvement", tuple(between)))
+    sections.append(Section("targets", "Rollouts to the target", tuple(_some(targets))))
+    return [section for section in sections if section.parts]
 
 
 def _some(figures: Sequence[Figure]) -> list[Part]:
@@ -146,5 +148,7 @@ def _runs(facts: StudyFacts, shown: Mapping[int, str]) -> Section:
                 "`pmpo report FOLDER/runs/NAME` shows any run in full.",
             ))
         )  # fmt: skip
-    parts.append(Html("".join(text for _, text in sorted(shown.items()))))
+    if shown:
+        every = Html("".join(text for _, text in sorted(shown.items())))
+        parts.append(Fold(f"Details of {len(shown)} run{'s' if len(shown) > 1 else ''}", (every,)))
     return Section("runs", "Runs", tuple(parts))

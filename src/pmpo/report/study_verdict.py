@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pmpo.comparison.estimate import Estimate
-from pmpo.comparison.paired import mean_of_estimates
-from pmpo.comparison.results import RunResult
+from pmpo.comparison.intervals import mean
+from pmpo.comparison.results import FINISHED, RunResult
 from pmpo.comparison.table_rows import RegimeCell
 from pmpo.comparison.tables import RATE
-from pmpo.report.study_facts import StudyFacts, regime_key
+from pmpo.report.study_facts import StudyFacts, cell_name, regime_key
 from pmpo.report.study_forest import over_regimes, signed
 
 
@@ -34,20 +34,33 @@ def verdict(facts: StudyFacts) -> Verdict:
     """The objective that is ahead, by how much, and whether that is more than chance."""
     cells = [cell for cell in facts.grid if cell.winner]
     if not cells:
-        return Verdict(f"No run of {facts.name} has a score: all diverged or crashed.", facts.objectives[0], None)
-    means = {name: _mean(name, cells) for name in facts.objectives if any(name in cell.scores for cell in cells)}
+        return _without_seeds(facts)
+    means = {name: _mean(facts, name) for name in facts.objectives if any(name in cell.scores for cell in cells)}
     complete = [name for name in means if all(name in cell.scores for cell in cells)] or list(means)
     best = max(complete, key=lambda name: means[name].value)
     sentence = _alone(facts, best, means[best]) if len(means) == 1 else _beside(facts, cells, best, means[best])
     return Verdict(sentence, best, _middle(facts, best))
 
 
-def _mean(name: str, cells: Sequence[RegimeCell]) -> Estimate:
-    return mean_of_estimates([cell.scores[name] for cell in cells if name in cell.scores])
+def _without_seeds(facts: StudyFacts) -> Verdict:
+    """What one seed alone can tell."""
+    best = max(facts.results, key=lambda run: run.score)
+    if all(run.status != FINISHED for run in facts.results):
+        return Verdict(f"No run of {facts.name} has a score: all diverged or crashed.", best.objective, None)
+    where = cell_name(facts, best.settings)
+    said = f"{best.objective} has the highest {facts.score}, {best.score:.3f}{f' ({where})' if where else ''}"
+    others = [run.score for run in facts.results if run.cell == best.cell and run.objective != best.objective]
+    lead = f", {best.score - max(others):+.3f} against the next best there" if others else ""
+    return Verdict(f"{said}{lead}; one seed has no interval, so chance can make it.", best.objective, best)
+
+
+def _mean(facts: StudyFacts, name: str) -> Estimate:
+    """Of an objective's tuned scores over its regimes."""
+    return mean(*(row.values for row in facts.tuned if row.objective == name and row.values))
 
 
 def _alone(facts: StudyFacts, best: str, score: Estimate) -> str:
-    return f"{best} reaches a {facts.score} of {interval(score)}, from {score.n} runs."
+    return f"{best} reaches a {facts.score} of {interval(score)}, from {score.n} run{'s' if score.n > 1 else ''}."
 
 
 def _beside(facts: StudyFacts, cells: Sequence[RegimeCell], best: str, score: Estimate) -> str:
@@ -59,7 +72,7 @@ def _beside(facts: StudyFacts, cells: Sequence[RegimeCell], best: str, score: Es
         where = f"Over {len(cells)} regimes{', ' if tuned else ''}{tuned}, "
         won = f"; it is first in {first} of them, in {decided} by more than chance"
         rest = [name for name in cells[0].scores if name != best]
-        other = facts.baseline if best != facts.baseline else max(rest, key=lambda name: _mean(name, cells).value)
+        other = facts.baseline if best != facts.baseline else max(rest, key=lambda name: _mean(facts, name).value)
         lead = over_regimes(facts, best, other)
     else:
         cell = cells[0]

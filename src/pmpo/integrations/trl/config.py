@@ -16,7 +16,7 @@ from pmpo.integrations.trl import trl_losses
 from pmpo.integrations.trl.filled import filled, plain, said
 from pmpo.integrations.trl.objective_fields import PARTS, ObjectiveFields
 from pmpo.integrations.trl.resolve import DEFAULT_OBJECTIVE, SCALE_REWARDS, resolve_objective
-from pmpo.integrations.trl.rounds import check_groups, check_round, check_token_counts, largest_round
+from pmpo.integrations.trl.rounds import check_groups, check_ratio_sums, check_round, check_token_counts, largest_round
 from pmpo.objective.presets import OBJECTIVES, Objective
 
 UPDATES_PER_GENERATION = 8
@@ -104,6 +104,16 @@ class PMPOConfig(GRPOConfig):
         "Seconds that one call of a Python reward function may take before it counts as failed; default: for ever. "
         "The function then runs in a thread, which is given up and not stopped; graders in processes, such "
         "as those of pmpo.tasks, have limits of their own and are not touched.",
+    )
+    rollout_staleness: int = _option(
+        0,
+        "Reproduces asynchronous generation, to compare objectives, and makes a run worse: rounds are sampled with the "
+        "weights of so many rounds ago, which are kept in main memory.",
+    )
+    sampler_noise: float = _option(
+        0.0,
+        "Reproduces a sampler that is not the trained model (another engine, FP8, routing of experts), and makes a run "
+        "worse: the standard deviation, nats, of Gaussian noise on the sampler's logits.",
     )
     generation_chunk_size: int | None = _option(
         None,
@@ -239,6 +249,7 @@ class PMPOConfig(GRPOConfig):
         if said(self.on_nonfinite) is None:
             self.on_nonfinite = filled("raise" if self.deepspeed else "skip")
         checks.check_aggregation(self.multi_objective_aggregation, resolved.advantage)
+        checks.check_correction(self.use_vllm, self.vllm_importance_sampling_correction, resolved)
         checks.check_skip(self.on_nonfinite, self.deepspeed)
         sentence = trl_losses.announcement(given, resolved)
         if sentence is not None and sentence != self.__dict__.get("_announced"):
@@ -263,6 +274,8 @@ class PMPOConfig(GRPOConfig):
         if whole is None:
             self.generation_batch_size = filled(micro_batch * self.steps_per_generation)
         check_groups(self.generation_batch_size, self.num_generations)
-        if self.resolved_objective.sequence_weight == "token":
-            generate_every = self.steps_per_generation * self.num_iterations
+        generate_every = self.steps_per_generation * self.num_iterations
+        if "ratio_sums" in self.resolved_objective.needs:
+            check_ratio_sums(generate_every, self.gradient_accumulation_steps, self.top_entropy_quantile)
+        elif self.resolved_objective.sequence_weight == "token":
             check_token_counts(generate_every, self.gradient_accumulation_steps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields
 from typing import Any
 
@@ -29,12 +30,44 @@ def check_values(args: GRPOConfig) -> None:
     chunk = values["generation_chunk_size"]
     if chunk is not None and chunk < 0:
         raise ValueError(f"generation_chunk_size is {chunk}; write completions, or 0 for the whole round.")
+    check_regime(args)
     if values["token_samples"] < 0:
         raise ValueError(f"token_samples is {values['token_samples']}; write completions a log event, or 0 for none.")
     for option in fields(args):
         value = getattr(args, option.name)
         if option.name.startswith("vespo_") and value != option.default:
             raise ValueError(f"`{option.name}`={value} belongs to a loss outside the family: remove it.")
+
+
+def check_regime(args: GRPOConfig) -> None:
+    """Staleness and noise of the sampler, which is transformers' `generate` on weights that this process holds."""
+    stale, noise = args.rollout_staleness, args.sampler_noise
+    if not (isinstance(stale, int) and stale >= 0):
+        raise ValueError(f"rollout_staleness is {stale!r}; write rounds, 0 (fresh rollouts) or more.")
+    if not (isinstance(noise, int | float) and math.isfinite(noise) and noise >= 0.0):
+        raise ValueError(f"sampler_noise is {noise!r}; write a standard deviation in nats, 0 (none) or more.")
+    others = {
+        "use_vllm": args.use_vllm,
+        "use_transformers_continuous_batching": args.use_transformers_continuous_batching,
+        "deepspeed": args.deepspeed,
+        "fsdp": args.fsdp,
+    }
+    for name, value in others.items():
+        if (stale or noise) and value:
+            raise ValueError(
+                f"rollout_staleness and sampler_noise change how transformers' generate samples from whole weights, "
+                f"which {name}={value} does not use: remove {name}, or the two."
+            )
+
+
+def check_correction(use_vllm: bool, corrected_by_trl: bool, objective: Objective) -> None:
+    """One correction for where the samples came from is enough; two would multiply."""
+    if use_vllm and corrected_by_trl and objective.uses_sampler:
+        raise ValueError(
+            f"The objective {objective.name} has its own way with completions of another sampler (correction, "
+            "old_policy), and vllm_importance_sampling_correction is on as well: write "
+            "vllm_importance_sampling_correction: false."
+        )
 
 
 def check_aggregation(aggregation: str, advantage: str) -> None:

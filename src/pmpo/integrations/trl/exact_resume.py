@@ -18,6 +18,7 @@ import torch
 from pmpo.integrations.trl.filled import plain
 from pmpo.integrations.trl.host.parts import RepeatSampler
 from pmpo.integrations.trl.measuring import Measures
+from pmpo.integrations.trl.regimes import Regimes
 from pmpo.integrations.trl.skipping import SkipsNonFinite
 
 
@@ -67,7 +68,7 @@ class Resumed:
     lost: str | None
 
 
-class ResumesRounds(Measures, SkipsNonFinite):
+class ResumesRounds(Regimes, Measures, SkipsNonFinite):
     """TRL's trainer, which keeps in a checkpoint the round under way, the position in it, and the log's window."""
 
     _sampler: EpochSampler | None = None
@@ -112,6 +113,7 @@ class ResumesRounds(Measures, SkipsNonFinite):
                 "loss": self.loss_since_log,
                 "since": self.last_logged_step,
             },
+            "weights_of_rounds": list(self.weights_of_rounds),
             "skipped_steps": self.skipped_steps,
             "scaler_overflows": self.scaler_overflows,
         }
@@ -144,6 +146,7 @@ class ResumesRounds(Measures, SkipsNonFinite):
             lost = _other_layout(state["layout"], self._layout()) or lost
             self.skipped_steps = state["skipped_steps"]
             self.scaler_overflows = state.get("scaler_overflows", 0)
+            self.weights_of_rounds.extend(state.get("weights_of_rounds", []))
             if state["reference"] is not None and self.ref_model is not None:
                 self.ref_model.load_state_dict(state["reference"])
         if self.on_any_process(lost is not None):

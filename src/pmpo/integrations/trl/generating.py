@@ -36,11 +36,14 @@ class GeneratesInChunks(HostTrainer):
         if not self._in_chunks(len(prompt_ids), images, fields, num_generations):
             return super().complete(prompt_ids, images, fields, num_generations, has_tool_images)
         completion_ids: list[list[int]] = []
+        log_probs: list[list[float]] = []
         for start in range(0, len(prompt_ids), size):
             rows = slice(start, start + size)
             part = {name: values[rows] for name, values in fields.items()}
-            completion_ids += super().complete(prompt_ids[rows], None, part, num_generations)[0]
-        return completion_ids, None
+            made, sampled = super().complete(prompt_ids[rows], None, part, num_generations)
+            completion_ids += made
+            log_probs += sampled or []
+        return completion_ids, log_probs or None
 
     def _in_chunks(self, count: int, images: Any, fields: dict[str, Any], num_generations: int) -> bool:
         """Whether `count` completions are made in pieces: after text, in training, by transformers' `generate`.

@@ -7,6 +7,7 @@ penalty are `pmpo.policy_loss`. The reasons are in docs/decisions/0003.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -18,6 +19,13 @@ from pmpo.integrations.trl.token_sampling import SamplesTokens
 from pmpo.objective.batch import BatchContext
 from pmpo.objective.policy_loss import policy_loss
 from pmpo.objective.presets import Objective
+from pmpo.objective.ratio_sums import ratio_sums
+
+_OF_PICTURES = (
+    "pixel_values", "image_grid_thw", "num_images", "pixel_attention_mask", "spatial_shapes", "num_tiles",
+    "image_sizes", "token_type_ids", "mm_token_type_ids", "image_position_ids",
+)  # fmt: skip
+"""Entries of a round that the forward pass takes beside tokens."""
 
 
 class ObjectiveLoss(Measures, SkipsNonFinite, SamplesTokens):
@@ -26,6 +34,8 @@ class ObjectiveLoss(Measures, SkipsNonFinite, SamplesTokens):
     policy_objective: Objective
     _slice_tokens: Tensor | None = None
     """Tokens of every micro-batch of the round under way, over all processes; None until they are asked for."""
+    _ratio_sums: tuple[int, Tensor | None] = (-1, None)
+    """`round_step` at the first micro-batch of the newest update whose sums were asked for, and the sums."""
 
     def use_objective(self, objective: Objective) -> None:
         """Train with `objective`; switches TRL's own policy term to what costs and logs least."""
@@ -51,26 +61,67 @@ class ObjectiveLoss(Measures, SkipsNonFinite, SamplesTokens):
         shared_terms = self._terms_besides_the_policy(model, inputs)
         log_probs_BT = self._forward[0]
         self._forward = None
-        mask_BT = inputs["completion_mask"]
-        if "tool_mask" in inputs:
-            mask_BT = mask_BT * inputs["tool_mask"]
-        old_BT = inputs.get("old_per_token_logps")
-        old_BT = log_probs_BT.detach() if old_BT is None else old_BT
+        given = self._tensors(log_probs_BT, inputs)
+        context = self._context(inputs, self.mode)
+        if "ratio_sums" in self.policy_objective.needs and self.mode == "train":
+            context = replace(context, ratio_sums=self._step_ratio_sums(model, given))
         result = policy_loss(
-            log_probs_BT,
-            old_BT,
-            inputs["advantages"],
-            mask_BT,
-            self.policy_objective,
-            self._context(inputs, self.mode),
-            loss_weights=self._loss_weights(log_probs_BT, old_BT, mask_BT, inputs),
+            **given,
+            advantages=inputs["advantages"],
+            objective=self.policy_objective,
+            batch=context,
             ref_log_probs=inputs.get("ref_per_token_logps"),
         )
+        mask_BT = given["mask"]
         self._measure(result, mask_BT)
         self.offer_tokens(result, log_probs_BT, inputs)
         # Ranks sum in the mathematics, but DDP averages gradients.
         loss = result.loss * (self.accelerator.num_processes if self.mode == "train" else 1) + shared_terms
         return self.guard(loss, result, inputs, log_probs_BT)
+
+    def _tensors(self, log_probs_BT: Tensor, inputs: dict[str, Any]) -> dict[str, Any]:
+        """What of a micro-batch both `policy_loss` and `ratio_sums` take."""
+        mask_BT = inputs["completion_mask"]
+        if "tool_mask" in inputs:
+            mask_BT = mask_BT * inputs["tool_mask"]
+        old_BT = inputs.get("old_per_token_logps")
+        old_BT = log_probs_BT.detach() if old_BT is None else old_BT
+        return {
+            "log_probs": log_probs_BT,
+            "old_log_probs": old_BT,
+            "mask": mask_BT,
+            "loss_weights": self._loss_weights(log_probs_BT, old_BT, mask_BT, inputs),
+            "sampler_log_probs": (
+                inputs.get("sampling_per_token_logps") if self.policy_objective.uses_sampler else None
+            ),
+        }
+
+    @torch.no_grad()
+    def _step_ratio_sums(self, model: Any, given: dict[str, Any]) -> Tensor:
+        """Sums over the ratios of this update, over its micro-batches and all ranks.
+
+        Where an update has several micro-batches, they are found at its first one by a pass over all of them with the
+        policy as it is then.
+        """
+        accumulation = self.current_gradient_accumulation_steps
+        first = self.round_step // accumulation * accumulation
+        if accumulation > 1 and self._ratio_sums[0] == first and self.round_step > first:
+            return self._ratio_sums[1]
+        sums = torch.zeros(3, dtype=torch.float64, device=given["mask"].device)
+        for step in range(first, first + accumulation):
+            part = given
+            if accumulation > 1:
+                inputs = self.round_buffer[step % self.args.steps_per_generation]
+                part = self._tensors(self._log_probs_again(model, inputs), inputs)
+            sums += ratio_sums(objective=self.policy_objective, **part)
+        self._ratio_sums = first, self.accelerator.reduce(sums, reduction="sum")
+        return self._ratio_sums[1]
+
+    def _log_probs_again(self, model: Any, inputs: dict[str, Any]) -> Tensor:
+        ids = torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], dim=1)
+        mask = torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], dim=1)
+        pictures = {name: inputs[name] for name in _OF_PICTURES if name in inputs}
+        return super().log_probs_of(model, ids, mask, inputs["completion_ids"].shape[1], **pictures)[0]
 
     def _terms_besides_the_policy(self, model: Any, inputs: dict[str, Any]) -> Tensor:
         """Entropy bonus and MoE auxiliary loss by TRL's own code, on ratios of exactly 1 and advantages of 0."""
@@ -114,6 +165,7 @@ class ObjectiveLoss(Measures, SkipsNonFinite, SamplesTokens):
         """Counts of the whole optimiser step (in evaluation: of the call) and statistics of the generation batch."""
         facts = {name: inputs[name] for name in ("reward_mean", "reward_std")}
         facts["progress"] = min(1.0, self.state.global_step / max(1, self.state.max_steps - 1))  # 1 at the last update
+        facts["step"] = self.state.global_step
         if mode == "eval":
             return BatchContext(**facts)
         accumulation = self.current_gradient_accumulation_steps

@@ -34,6 +34,28 @@ def check_groups(whole: int, group: int) -> None:
         raise ValueError(f"generation_batch_size ({whole}) must be divisible by num_generations ({group}).")
 
 
+def check_ratio_sums(generate_every: int, accumulation: int, entropy_quantile: float) -> None:
+    """Sums over the ratios of an update are found by a pass over its micro-batches before the first is trained on.
+
+    Args:
+        generate_every: micro-batches between two generations, steps_per_generation x num_iterations.
+        accumulation: gradient_accumulation_steps.
+        entropy_quantile: top_entropy_quantile.
+    """
+    if generate_every % accumulation:
+        raise ValueError(
+            f"This objective needs the ratios of a whole update, and gradient_accumulation_steps={accumulation} ends "
+            f"one inside a generation (steps_per_generation x num_iterations = {generate_every}): make it a divisor of "
+            f"{generate_every}."
+        )
+    if accumulation > 1 and entropy_quantile < 1.0:
+        raise ValueError(
+            f"This objective needs the ratios of a whole update before its first micro-batch, and "
+            f"top_entropy_quantile={entropy_quantile} weighs tokens by entropies that are known with each micro-batch "
+            "alone: remove top_entropy_quantile, or write gradient_accumulation_steps: 1."
+        )
+
+
 def check_token_counts(generate_every: int, accumulation: int) -> None:
     """The token weight needs Σ n_j of the optimiser step: of one generation, or of several whole ones, of which each
     stands for the others, as in TRL.

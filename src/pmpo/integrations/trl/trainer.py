@@ -18,6 +18,7 @@ from pmpo.integrations.trl.host.parts import get_config_model_id
 from pmpo.integrations.trl.loss import ObjectiveLoss
 from pmpo.integrations.trl.picture_rows import AcceptsMixedRows
 from pmpo.integrations.trl.preflight import check_progress, preflight
+from pmpo.integrations.trl.regimes import regime_warning
 from pmpo.integrations.trl.renamed_weights import LoadsRenamedWeights
 from pmpo.integrations.trl.rewarding import ToleratesFailedRewards
 from pmpo.integrations.trl.skipping import NonFiniteGuard
@@ -84,8 +85,8 @@ class PMPOTrainer(
         self.add_callback(NonFiniteGuard(self))
         self.symptoms = SymptomCallback(self.accelerator.is_main_process, args.to_dict())
         self.callback_handler.callbacks.insert(0, self.symptoms)  # before those that write log events down
-        for symptom in self.symptoms.of_settings:
-            _warn(symptom.sentence, args)
+        for sentence in (regime_warning(args), *(symptom.sentence for symptom in self.symptoms.of_settings)):
+            _warn(sentence, args)
 
     def train(self, resume_from_checkpoint: str | bool | None = None, *positional: Any, **kwargs: Any) -> Any:
         """As TRL's, after a look at the data sets.

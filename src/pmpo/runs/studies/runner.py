@@ -55,12 +55,18 @@ class How:
 
 
 def run_study(
-    study: Study, path: Path, how: How, progress: Progress, only: Callable[[PlannedRun], bool] = lambda run: True
+    study: Study,
+    path: Path,
+    how: How,
+    progress: Progress,
+    only: Callable[[PlannedRun], bool] = lambda run: True,
+    added: Sequence[RunResult] = (),
 ) -> tuple[Study, list[RunResult]]:
     """Make what is missing of a study in its folder.
 
     Args:
         only: which runs are wanted of those that are missing.
+        added: results of runs made elsewhere, which stand in the place of the study's own.
     Returns: the study with what the folder's had more, and all results in the folder.
     Raises: InputError when the folder holds another study or another process works in it. KeyboardInterrupt after an
         orderly stop; what was done is kept.
@@ -71,6 +77,8 @@ def run_study(
         folder = StudyFolder(path)
         whole = folder.begin(study)
         folder.collect(whole.runs())
+        if added:
+            folder.put(added)
         if how.again:
             folder.forget((CRASHED,))
         missing = [run for run in study.runs() if run.key not in folder.results and only(run)]

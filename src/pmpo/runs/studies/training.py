@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,11 +10,10 @@ from typing import Any
 import torch
 import trl.trainer.grpo_trainer  # noqa: F401 - which TRL loads late, in every worker
 
-from pmpo.comparison.results import CRASHED, DIVERGED, FINISHED, Point, RunResult
+from pmpo.comparison.results import CRASHED, DIVERGED, FINISHED, RunResult
 from pmpo.comparison.study import PlannedRun
 from pmpo.engine.nonfinite import NonFiniteLossError
 from pmpo.foundation.errors import InputError, shortened
-from pmpo.foundation.files import read_json_lines
 from pmpo.runs.arguments import parse
 from pmpo.runs.base_model import base_model
 from pmpo.runs.batch_arithmetic import one_round
@@ -25,14 +22,10 @@ from pmpo.runs.run import run
 from pmpo.runs.settings import Settings
 from pmpo.runs.signals import StoppedBySignalError
 from pmpo.runs.studies.command import command_of, words_of
+from pmpo.runs.studies.run_result import curve_of, measured_in, more_of, summary_of
 from pmpo.runs.studies.workers import Task
 
 _WEIGHTS = ("model", "scratch_model", "checkpoint-*", "nonfinite-*")
-_WORTH_A_LOOK = (
-    "reward", "entropy", "kl", "kl_old", "grad_norm", "exponent/mean", "ess/mean", "clip_fraction/one_sided",
-    "log_ratio/max", "log_ratio/min", "frac_reward_zero_std", "completions/mean_length",
-)  # fmt: skip
-"""Of the last log event."""
 
 
 def train_run(task: Task) -> RunResult | None:
@@ -74,7 +67,7 @@ def check_and_prepare(runs: Sequence[PlannedRun], threads: int) -> None:
     """
     hush()
     needs_base = False
-    for one in {(each.objective, str(each.settings)): each for each in runs}.values():
+    for one in {_kind(each): each for each in runs}.values():
         try:
             settings = settings_of(one.options, Path("unused"))
         except InputError as error:
@@ -86,58 +79,32 @@ def check_and_prepare(runs: Sequence[PlannedRun], threads: int) -> None:
         base_model(on_step=_say)
 
 
+def _kind(run: PlannedRun) -> str:
+    """Runs of one kind differ in numbers that nothing refuses; thousands of them are checked in seconds."""
+    return str((run.objective, {name: v for name, v in run.settings.items() if name != "learning_rate"}))
+
+
 def _say(step: int, steps: int, loss: float) -> None:
     if step == 1 or step % max(1, steps // 10) == 0:
         print(f"making the base model (once, kept in the cache): step {step}/{steps}, loss {loss:.2f}", flush=True)
 
 
 def _result(task: Task, settings: Settings, status: str, message: str) -> RunResult:
-    measured = read_json_lines(task.folder / "held_out.jsonl")
-    summary = _summary(task.folder)
-    more = _last_numbers(task.folder)
-    if summary.get("warnings"):
-        more["warnings"] = summary["warnings"]
-    run = task.run
+    run, folder = task.run, task.folder
+    measured, summary = measured_in(folder), summary_of(folder)
+    numbers = one_round(settings.training, settings.training.world_size)
     return RunResult(
         objective=run.objective,
         settings=dict(run.settings),
         seed=run.seed,
         status=status,
-        curve=_curve(measured, settings, task.more.score),
+        curve=curve_of(measured, task.more.score, numbers.updates_per_round, numbers.completions_per_round),
         steps=max(settings.training.max_steps, summary.get("steps", 0)),
         n_eval=measured[-1]["n_problems"] if measured else 0,
         wall_seconds=summary.get("wall_seconds", 0.0),
-        folder=f"runs/{task.folder.name}",
-        command=command_of(run.options, task.folder),
+        folder=f"runs/{folder.name}",
+        command=command_of(run.options, folder),
         configuration=run.configuration,
         message=message,
-        more=more,
+        more=more_of(folder),
     )
-
-
-def _curve(measured: list[dict[str, Any]], settings: Settings, score: str) -> tuple[Point, ...]:
-    numbers = one_round(settings.training, settings.training.world_size)
-    key = "value" if score == "pass_at_1" else "reward"
-    return tuple(
-        Point(
-            step=row["step"],
-            rollouts=-(-row["step"] // numbers.updates_per_round) * numbers.completions_per_round,
-            score=math.nan if row[key] is None else row[key],
-        )
-        for row in measured
-    )
-
-
-def _summary(folder: Path) -> dict[str, Any]:
-    path = folder / "summary.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-
-def _last_numbers(folder: Path) -> dict[str, Any]:
-    rows = [row for row in read_json_lines(folder / "metrics.jsonl") if "loss" in row]
-    last = rows[-1] if rows else {}
-    return {name: _short(last[name]) for name in _WORTH_A_LOOK if isinstance(last.get(name), int | float)}
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.4g}")

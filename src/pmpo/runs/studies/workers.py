@@ -236,7 +236,7 @@ def _write_to(path: Path) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.close(log)
-    sys.stdout, sys.stderr = (open(stream, "w", buffering=1, closefd=False, encoding="utf-8") for stream in (1, 2))
+    sys.stdout, sys.stderr = (os.fdopen(fd, "w", buffering=1, closefd=False, encoding="utf-8") for fd in (1, 2))
 
 
 def _one_line(error: BaseException) -> str:

@@ -50,12 +50,14 @@ _CONFIG = "transformers:PreTrainedConfig"
 _UTILS = "trl.trainer.utils"
 
 METHODS = (
-    HostName("_generate_and_score_completions", "inputs", "make_round", _in_trl("advantages", "loss", "picture_rows"),
-             "add a round's reward statistics, correct its advantages, accept rows without pictures"),
+    HostName("_generate_and_score_completions", "inputs", "make_round",
+             _in_trl("advantages", "loss", "picture_rows", "regimes"), "add a round's reward statistics, correct its "
+             "advantages, accept rows without pictures, keep the weights at its start"),
     HostName("_tokenize_prompts", "prompts", "tokenize_prompts",
              (*_in_trl("generating", "picture_rows", "preflight"), "runs/held_out.py"),
              "correct empty prompts and rows without pictures, measure prompts, ask held-out problems as in training"),
-    HostName("_generate_single_turn", _ONE_TURN, "complete", _in_trl("generating"), "generate a round in pieces"),
+    HostName("_generate_single_turn", _ONE_TURN, "complete", _in_trl("generating", "regimes"),
+             "generate a round in pieces, and by old weights or with noise"),
     HostName("_calculate_rewards", "inputs, prompts, completions, completion_ids_list", "rewards_of",
              _in_trl("advantages", "rewarding"), "tolerate failing rewards, and keep the rewards of all processes"),
     HostName("_compute_loss", "model, inputs", "loss_of", _in_trl("loss"), "put the objective's policy term in"),
