@@ -46,7 +46,8 @@ def under_splitting(name: str) -> float:
     worst = 0.0
     for seed in SEEDS:
         inputs = batch(seed)
-        counts = pmpo.BatchContext(**FACTS, num_sequences=8, num_tokens=inputs[3].sum())
+        sums = pmpo.ratio_sums(inputs[0], inputs[1], inputs[3], preset(name))
+        counts = pmpo.BatchContext(**FACTS, num_sequences=8, num_tokens=inputs[3].sum(), ratio_sums=sums)
         loss, gradient = loss_and_grad(inputs, preset(name), counts)
         for size in (4, 2, 1):
             parts = [

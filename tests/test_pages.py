@@ -14,6 +14,7 @@ import yaml
 import pmpo
 from pmpo.objective.advantages import ADVANTAGES
 from pmpo.objective.correction import ROLLOUT_MODES
+from pmpo.objective.decoupling import CORRECTIONS, OLD_POLICIES
 from pmpo.objective.exponents import EXPONENTS
 from pmpo.objective.kinds import TRUST_REGIONS
 from pmpo.objective.weighting import SEQUENCE_WEIGHTS
@@ -24,8 +25,8 @@ FAMILY = (DOCS / "objectives.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")])
 FENCED = re.compile(r"^```.*?^```", re.M | re.S)
-SECTIONS = (*EXPONENTS, *TRUST_REGIONS, *SEQUENCE_WEIGHTS, *pmpo.OBJECTIVES, "rollout_weights", "divergence_mask")
 PARTS = (*EXPONENTS, *TRUST_REGIONS, *SEQUENCE_WEIGHTS)
+SECTIONS = (*PARTS, *CORRECTIONS, *pmpo.OBJECTIVES, "rollout_weights", "divergence_mask")
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -90,14 +91,14 @@ def test_every_part_has_a_picture_and_code(name):
     assert "](pictures/" in section and "```python" in section
 
 
-@pytest.mark.parametrize("name", (*ADVANTAGES, *ROLLOUT_MODES))
+@pytest.mark.parametrize("name", (*ADVANTAGES, *ROLLOUT_MODES, *OLD_POLICIES))
 def test_every_choice_is_named(name):
     assert f"`{name}`" in FAMILY
 
 
-@pytest.mark.parametrize("name", [*EXPONENTS, *TRUST_REGIONS])
+@pytest.mark.parametrize("name", [*EXPONENTS, *TRUST_REGIONS, *CORRECTIONS])
 def test_every_option_is_in_the_section_of_its_part(name):
-    part = (EXPONENTS | TRUST_REGIONS)[name]
+    part = (EXPONENTS | TRUST_REGIONS | CORRECTIONS)[name]
     everywhere = {"dual_clip_ratio"}
     missing = [f.name for f in fields(part) if f.name not in everywhere and f.name not in sections(FAMILY)[name]]
     assert missing == []

@@ -13,7 +13,7 @@ from panels import GREY, SIGNS, Case, new_figure, save, token_axis
 
 
 def draw(folder: Path) -> None:
-    figure = new_figure(8.6, 6.6)
+    figure = new_figure(8.6, 8.8)
     figure.get_layout_engine().set(hspace=0.06)
     panels = figure.subplots(2, 1)
     found = {name: Case(name, preset, FACTS).weigh() for name, preset in pmpo.OBJECTIVES.items()}

@@ -84,6 +84,9 @@ def ratios(panel: Axes, case: Case, sign: int) -> None:
     """Ratio of each token; hollow where its gradient is 0, with a bar at the value that the trust region gives it."""
     found, region = case.weigh(), case.objective.trust_region
     ratio_axis(panel)
+    if float(found.after.min()) < 0.42:
+        panel.set_ylim(0.2, 20)
+        panel.set_yticks([0.25, 0.5, 1, 2, 4, 8, 16], ["¼", "½", "1", "2", "4", "8", "16"])
     token_axis(panel)
     down, up = (float(bound) for bound in region.bounds(case.batch))
     if math.isfinite(up) or math.isfinite(down):
@@ -95,7 +98,7 @@ def ratios(panel: Axes, case: Case, sign: int) -> None:
         if abs(math.log(after / ratio)) > 1e-9:
             panel.plot([place - 0.32, place + 0.32], [after, after], color=ORANGE, linewidth=2, zorder=4)
     panel.set_title(SIGNS[sign], weight="bold")
-    if region.level == "sequence":
+    if region.of_sequence is not None:
         _sequence_mean(panel, found, sign)
     elif sign == 0:
         _explain_marks(panel)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from datasets import Dataset
 
+import pmpo
 from pmpo.cli import main
 from pmpo.runs.arguments import parse
 from tiny import tiny_model, tiny_tokenizer
@@ -14,7 +15,8 @@ from tiny_vision import picture
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
 SMALL = [path for path in RECIPES if path.stem.endswith("_scratch")]
 VISION = [path for path in RECIPES if "-vl-" in path.stem]
-PAPERS = [path for path in RECIPES if path not in SMALL + VISION]
+SCRIPTS = [path for path in RECIPES if path.stem.partition("_")[0] in ("maxrl", "dppo")]
+PAPERS = [path for path in RECIPES if path not in SMALL + VISION + SCRIPTS]
 
 
 def test_there_is_a_recipe_for_every_claim():
@@ -27,6 +29,7 @@ def test_there_is_a_recipe_for_every_claim():
         *(f"apmpo_{model}" for model in ("qwen2.5-math-1.5b", "qwen2.5-3b", "r1-distill-qwen-1.5b")),
     }
     assert [path.stem for path in VISION] == ["apmpo_qwen2.5-vl-3b"]
+    assert [path.stem for path in SCRIPTS] == ["dppo_qwen3-30b-a3b", "maxrl_smollm2-360m"]
 
 
 @pytest.fixture
@@ -46,6 +49,23 @@ def test_a_papers_recipe_dry_runs_without_the_hub(path, math_data, capsys):
     assert f"{updates} updates of 128 completions per round" in printed
     assert "on 8 processes" in printed and "not checked the model" in printed
     assert f"objective {path.stem.split('_')[0]}" in printed
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_a_recipe_from_the_authors_script_has_its_settings_and_dry_runs(path, tmp_path, capsys):
+    args = parse(["--config", str(path)]).training
+    name = path.stem.partition("_")[0]
+    generations, longest, rate = {"maxrl": (128, 2048, 1e-5), "dppo": (16, 8192, 1e-6)}[name]
+    assert args.resolved_objective == pmpo.objective(name, max_completion_length=longest if name == "dppo" else None)
+    assert (args.num_generations, args.max_completion_length, args.learning_rate) == (generations, longest, rate)
+    rows = "".join(json.dumps({"problem": f"What is {i} + 1?", "answer": str(i + 1)}) + "\n" for i in range(300))
+    (tmp_path / "math.jsonl").write_text(rows)
+    data = ["--dataset", str(tmp_path / "math.jsonl")] + (["--eval_size", "20"] if name == "maxrl" else [])
+    data += [] if name == "maxrl" else ["--eval_dataset", str(tmp_path / "math.jsonl")]
+    assert main(["train", "--config", str(path), *data, "--dry_run"]) == 0
+    printed = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    whole, updates = {"maxrl": ("32768", "1 update of 32768"), "dppo": ("4096", "8 updates of 512")}[name]
+    assert f"{whole} completions per round" in printed and f"{updates} completions per round" in printed
 
 
 @pytest.mark.parametrize("path", SMALL, ids=lambda path: path.stem)

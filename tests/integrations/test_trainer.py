@@ -124,12 +124,13 @@ def test_an_exponent_rule_of_the_users_own():
     assert {row["exponent/mean"] for row in log_rows(one)[:-1]} == {0.25}
 
 
-def test_rloo_replaces_trls_advantages_and_their_log():
-    one = trainer(config(advantage="rloo", log_completions=True))
+@pytest.mark.parametrize("advantage", ["rloo", "maxrl"])
+def test_advantages_that_trl_has_not_replace_its_own_and_their_log(advantage):
+    one = trainer(config(advantage=advantage, log_completions=True))
     one.model.train()
     one.state.max_steps = 4
     output = one._generate_and_score_completions([{"prompt": "1+2="}] * 8)
-    expected = pmpo.group_advantages(one._rewards, 4, "rloo")
+    expected = pmpo.group_advantages(one._rewards, 4, advantage)
     assert torch.allclose(output["advantages"], expected)
     assert list(one._logs["advantages"]) == expected.tolist()
 

@@ -2,12 +2,14 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import oracle
 import pmpo
 from batches import ALL, FACTS, SUMS
 from pmpo.objective.kl import kl_estimate
@@ -123,6 +125,33 @@ def test_the_kl_estimate_is_finite_and_not_negative(inputs, weighted, coefficien
     (coefficient * estimate.sum()).backward()
     assert estimate.isfinite().all() and (estimate >= -1e-6).all() and x.grad.isfinite().all()
     assert (estimate[~mask.any(dim=1)] == 0).all()
+
+
+nats = st.lists(st.floats(-5.0, 5.0), min_size=1, max_size=12)
+
+
+@quickly
+@given(nats, st.floats(0.0, 8.0), st.sampled_from((-2.0, -1e-3, 1e-3, 2.0)))
+def test_a_signed_exponent_never_promises_more_than_the_geometric_mean(log_ratios, scale, advantage):
+    """A·M_p ≤ A·M_0 for p = −k·sign(A), and the opposite sign promises more; the larger k, the further."""
+    l_BT = torch.tensor([log_ratios], dtype=torch.float64)
+    sign = math.copysign(1.0, advantage)
+    exponents = (-scale - 1.0, -scale, 0.0, scale)
+    terms = [advantage * pmpo.power_mean(l_BT, torch.ones_like(l_BT) > 0, p * sign).item() for p in exponents]
+    slack = 1e-12 * max(map(abs, terms))
+    assert all(low <= high + slack for low, high in pairwise(terms))
+
+
+@quickly
+@given(nats, st.sampled_from((-4.0, -1.0, -0.3, 0.3, 1.0, 4.0)))
+def test_the_slope_of_the_mean_in_p_is_a_divergence(log_ratios, p):
+    """∂/∂p log M_p = KL(w ‖ 1/n)/p² >= 0, by differences of 60 digits: why the sign decides which side is the bound."""
+    w = oracle.token_weights(log_ratios, p)
+    divergence = math.fsum(x * math.log(len(w) * x) for x in w if x > 0)
+    step = 1e-5
+    high, low = (math.log(oracle.power_mean(log_ratios, p + h)) for h in (step, -step))
+    assert (high - low) / (2 * step) == pytest.approx(divergence / p**2, abs=1e-6)
+    assert divergence >= -1e-12
 
 
 @pytest.mark.parametrize("name", ALL)

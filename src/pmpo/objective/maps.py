@@ -114,7 +114,7 @@ class SoftGate(TrustRegion):
 class DivergenceClip(TrustRegion):
     """DPPO: a token's gradient stops where its probability, not its ratio, has moved too far in the direction of A.
 
-    c = sg(min(l, log ratio_max)), plus l − sg(l) on tokens that are near by `divergence_mask`: the value is capped as
+    c = sg(min(l, log ratio_cap)), plus l − sg(l) on tokens that are near by `divergence_mask`: the value is capped as
     CISPO's, and a token that is too far keeps its value and loses its gradient.
 
     Attributes:
@@ -122,19 +122,19 @@ class DivergenceClip(TrustRegion):
             to π_θ.
         low: largest divergence of a token whose probability fell, where A < 0; a probability for tv, nats for kl.
         high: largest divergence of one whose probability rose, where A > 0.
-        ratio_max: the largest ratio itself.
+        ratio_cap: the largest ratio itself.
     Source: arXiv 2602.04879; verl's dppo_tv and dppo_kl, whose script has 0.15 for tv and 0.05 for kl.
     """
 
     divergence: Divergence = "tv"
     low: float = 0.15
     high: float = 0.15
-    ratio_max: float = 20.0
-    refused = MappingProxyType({"dual_clip_ratio": "already caps the ratio at ratio_max"})
+    ratio_cap: float = 20.0
+    refused = MappingProxyType({"dual_clip_ratio": "already caps the ratio at ratio_cap"})
     sees_probabilities: ClassVar[bool] = True
 
     def bounds(self, batch: BatchContext) -> tuple[Bound, Bound]:
-        return math.inf, math.log(self.ratio_max)
+        return math.inf, math.log(self.ratio_cap)
 
     def apply(
         self, log_ratios_BT: Tensor, advantages_B: Tensor, batch: BatchContext, log_probs_BT: Tensor | None = None
@@ -145,16 +145,16 @@ class DivergenceClip(TrustRegion):
         moved_BT = signed_divergence(log_probs_BT, log_probs_BT - values_BT, self.divergence)
         risen_BT, fallen_BT = moved_BT > self.high, moved_BT < -self.low
         far_BT = torch.where((advantages_B > 0).unsqueeze(1), risen_BT, fallen_BT)
-        above_BT = values_BT > math.log(self.ratio_max)
-        capped_BT = values_BT.clamp(max=math.log(self.ratio_max))
+        above_BT = values_BT > math.log(self.ratio_cap)
+        capped_BT = values_BT.clamp(max=math.log(self.ratio_cap))
         clipped_BT = torch.where(far_BT, capped_BT, capped_BT + (log_ratios_BT - values_BT))
         held_BT = (far_BT | above_BT) & (advantages_B != 0).unsqueeze(1)
         return Clipped(clipped_BT, held_BT, risen_BT | fallen_BT | above_BT)
 
     def __post_init__(self) -> None:
         check_divergence(self.divergence, low=self.low, high=self.high)
-        if not 1.0 <= self.ratio_max < math.inf:
-            raise ValueError(f"`ratio_max` is the largest ratio itself, at least 1, got {self.ratio_max}. DPPO has 20.")
+        if not 1.0 <= self.ratio_cap < math.inf:
+            raise ValueError(f"`ratio_cap` is the largest ratio itself, at least 1, got {self.ratio_cap}. DPPO has 20.")
         self.check_refused()
 
 

@@ -1,4 +1,4 @@
-"""The part of `PMPOTrainer` that corrects TRL's advantages: leave-one-out, and exactly 0 for equal rewards."""
+"""The part of `PMPOTrainer` that corrects TRL's advantages: those that TRL has not, and exactly 0 for equal rewards."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from pmpo.engine.batch_statistics import range_warning, reward_facts, silent_gro
 from pmpo.integrations.trl.host.hooks import HostTrainer
 from pmpo.objective.advantages import equal_groups, group_advantages
 from pmpo.objective.presets import Objective
+
+NOT_OF_TRL = ("rloo", "maxrl")
+"""Advantages that TRL does not have."""
 
 
 class Advantages(HostTrainer):
@@ -54,10 +57,10 @@ class Advantages(HostTrainer):
         own = slice(self.accelerator.process_index * local, (self.accelerator.process_index + 1) * local)
         logged = self.advantage_column  # it keeps no more than a generation's, of which an evaluation may have more
         values = list(logged)[-len(silent_B) :]
-        if self.policy_objective.advantage == "rloo":
-            leave_one_out_B = group_advantages(self._rewards, group, "rloo")
-            output["advantages"] = leave_one_out_B[own].to(output["advantages"].dtype)
-            values = leave_one_out_B.tolist()[-len(values) :]
+        if self.policy_objective.advantage in NOT_OF_TRL:
+            own_B = group_advantages(self._rewards, group, self.policy_objective.advantage)
+            output["advantages"] = own_B[own].to(output["advantages"].dtype)
+            values = own_B.tolist()[-len(values) :]
         output["advantages"] = output["advantages"].masked_fill(silent_B[own], 0.0)
         for _ in values:
             logged.pop()

@@ -68,7 +68,7 @@ class PMPOConfig(GRPOConfig):
     sequence_weight: str | None = _option(
         None, "Weight of a completion: sequence (1/N), token (n/Σn), constant (n/(N·max_completion_length))."
     )
-    advantage: str | None = _option(None, "grpo, dr_grpo, rloo or batch. Default: the objective's.")
+    advantage: str | None = _option(None, "grpo, dr_grpo, rloo, batch or maxrl. Default: the objective's.")
     correction: dict[str, Any] | str | None = field(
         default=None,
         metadata={

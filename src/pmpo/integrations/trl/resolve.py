@@ -21,8 +21,8 @@ from pmpo.objective.trust_region import LogRatioClip, RatioClip
 
 DEFAULT_OBJECTIVE = "pmpo"
 
-SCALE_REWARDS = {"grpo": "group", "dr_grpo": "none", "batch": "batch", "rloo": "none"}
-"""TRL's `scale_rewards` for each advantage; rloo rescales what "none" gives."""
+SCALE_REWARDS = {"grpo": "group", "dr_grpo": "none", "batch": "batch", "rloo": "none", "maxrl": "none"}
+"""TRL's `scale_rewards` for each advantage; rloo and maxrl are computed here, in place of what "none" gives."""
 
 _ADVANTAGES = {"group": "grpo", "none": "dr_grpo", "batch": "batch", True: "grpo", False: "dr_grpo"}
 

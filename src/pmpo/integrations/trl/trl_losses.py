@@ -67,7 +67,6 @@ _LOSSES = {
 }
 _OUTSIDE = {
     "vespo": ("gspo", "it weighs tokens by the product of a completion's ratios, which no power mean is"),
-    "dppo": ("grpo", "it masks tokens by the distance of probabilities, not of ratios"),
 }
 """Losses that are no member: (nearest, why)."""
 
@@ -117,10 +116,11 @@ def check_level(level: str | None, resolved: Objective) -> None:
     """Refuse an `importance_sampling_level` that is not the objective's: TRL's word for where the ratio is clipped."""
     own = resolved.trust_region.level
     if level is not None and level != own:
-        region = "sequence_ratio (GSPO's)" if own == "token" else "ratio or log_ratio"
+        region = "sequence_ratio (GSPO's)" if level == "sequence" else "ratio or log_ratio"
+        works = "tokens and the sequence" if own == "both" else f"the {own}"
         raise ValueError(
             f"`importance_sampling_level`={level!r} contradicts the trust region {resolved.trust_region.describe()}, "
-            f"which works on the {own}: remove it, or write trust_region: {region}."
+            f"which works on {works}: remove it, or write trust_region: {region}."
         )
 
 
