@@ -171,7 +171,7 @@ class Objective:
 
 
 _ABSENT = object()
-LOST_ESS = "lost_ess"
+LOST_ESS: Literal["lost_ess"] = "lost_ess"
 
 OBJECTIVES: dict[str, Objective] = {
     preset.name: preset
