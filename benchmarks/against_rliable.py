@@ -1,10 +1,10 @@
 """The statistics of a comparison beside rliable's own code, on the same scores.
 
-    python -m venv /tmp/rliable && /tmp/rliable/bin/pip install rliable
+    python -m venv /tmp/rliable && /tmp/rliable/bin/pip install rliable 'pandas<3'
     python benchmarks/against_rliable.py --rliable /tmp/rliable/bin/python
 
 rliable (archived since October 2025) needs packages that nothing here needs, so it runs in an environment of its own,
-fed by this script. Values must agree to rounding. Its percentile intervals are compared with the ones here before they
+fed by this script; `arch`, which it draws with, does not import with pandas 3. Values must agree to rounding. Its percentile intervals are compared with the ones here before they
 are stretched; both are drawn at random, and the last column is the largest difference as a share of the width.
 """
 

@@ -1,6 +1,6 @@
 """How often the 95 % intervals of a comparison hold the truth, by simulation.
 
-    python benchmarks/interval_coverage.py [--repeats 2000] [--output docs/measured/coverage.md]
+    python benchmarks/interval_coverage.py [--repeats 2000] [--output FILE.md]
 
 Every number is the share of made-up studies, in percent, whose interval holds the value that the made-up runs were
 drawn with. Of 2,000 studies with intervals that hold it 95 times of 100, one such share in twenty is outside 94 to 96.
@@ -174,11 +174,11 @@ def main() -> None:
     for title, rows in tables.items():
         text += f"| {title} | {' | '.join(f'{n} seeds' for n in SEEDS)} |\n|---|{'---|' * len(SEEDS)}\n"
         text += "".join(f"| {name} | {' | '.join(cells)} |\n" for name, cells in rows) + "\n"
+        if given.output:  # whole after every table: the run takes minutes
+            given.output.write_text(text, encoding="utf-8")
         print(f"{title}: {time.perf_counter() - begin:.0f} s", flush=True)
-    text += f"{given.repeats:,} made-up studies each, {time.perf_counter() - begin:.0f} s.\n"
     print(text)
-    if given.output:
-        given.output.write_text(text, encoding="utf-8")
+    print(f"{given.repeats:,} made-up studies each, {time.perf_counter() - begin:.0f} s.")
 
 
 if __name__ == "__main__":

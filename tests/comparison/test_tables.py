@@ -42,6 +42,9 @@ def test_a_cell_has_its_means_and_counts_what_broke():
 def test_a_run_that_never_learnt_has_not_collapsed():
     assert not collapsed(made("grpo", 0, 0.12, 0.11)) and collapsed(made("grpo", 0, 0.12, 0.04))
     assert collapsed(made("grpo", 0, 0.5, math.nan)), "no number is no score"
+    assert summarise_cells([made("grpo", 0, 0.5, math.nan)])[0].values == (0.0,)
+    for status, lost in (("finished", False), ("diverged", True)):
+        assert collapsed(RunResult("grpo", {}, 0, status, (Point(0, 0, 0.0),), 20)) == lost
 
 
 def test_the_area_is_another_measure():
