@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 .PHONY: demo test faults browser chromium check install clean
 
-demo: install  ## a small model made on the spot, trained with PMPO until you can see it learn; then two objectives beside each other
+demo: install  ## a small model made on the spot learns sums with PMPO; then two objectives beside each other
 	$(BIN)/pmpo train
 	$(BIN)/pmpo compare --study quick --objectives grpo sapo --seeds 0
 
