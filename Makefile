@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 
 demo: install  ## a small model made on the spot learns sums with PMPO; then two objectives beside each other
 	$(BIN)/pmpo train
-	$(BIN)/pmpo compare --study quick --objectives grpo sapo --seeds 0
+	$(BIN)/pmpo compare --study quick --objectives grpo sapo --seeds 0 --max_steps 120 --output_dir runs/compare-demo
 
 test: install  ## the whole test suite, doctests included
 	$(BIN)/python -m pytest -n auto --dist worksteal
