@@ -17,7 +17,7 @@ faults: install  ## every kill point, damage and full disk, with a table of what
 
 browser: install chromium  ## the pages of `pmpo report` in headless Chromium, and screenshots of them to look at
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[browser]"
-	PMPO_SCREENSHOTS=build/screenshots $(BIN)/python -m pytest -rs tests/browser
+	PMPO_SCREENSHOTS=build/screenshots $(BIN)/python -m pytest -n auto --dist worksteal -rs tests/browser
 	@echo "Screenshots of the pages, for people to look at: build/screenshots"
 
 chromium:

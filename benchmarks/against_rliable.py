@@ -20,7 +20,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from scipy import stats
 
-from pmpo.comparison.intervals import _mean_of_means, _middle, interquartile_mean, mean
+from pmpo.comparison.intervals import mean_of_means, middle, interquartile_mean, mean
 from pmpo.comparison.paired import probability_of_improvement
 
 THEIRS = """
@@ -80,7 +80,7 @@ def main() -> int:
         ]
         worst = max(worst, *apart)
         widths = []
-        for statistic, name in ((_mean_of_means, "mean"), (_middle, "iqm")):
+        for statistic, name in ((mean_of_means, "mean"), (middle, "iqm")):
             ends = np.array(theirs[name][1:])
             widths.append(np.abs(plain(list(x), statistic, given.reps) - ends).max() / (ends[1] - ends[0]))
         print(

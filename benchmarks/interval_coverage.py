@@ -4,13 +4,14 @@
 
 Every number is the share of made-up studies, in percent, whose interval holds the value that the made-up runs were
 drawn with. Of 2,000 studies with intervals that hold it 95 times of 100, one such share in twenty is outside 94 to 96.
-The functions are those of the tables, `pmpo.comparison`, with 1,000 resamples instead of 5,000.
+In brackets: the plain percentile bootstrap. The functions are those of the tables, `pmpo.comparison`, with 1,000
+resamples instead of 5,000.
 """
 
 import argparse
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,13 +21,13 @@ import numpy as np
 from scipy import stats
 
 from pmpo.comparison.estimate import Estimate
-from pmpo.comparison.intervals import _stretch, interquartile_mean, mean
-from pmpo.comparison.learning_rates import duel, tuned
-from pmpo.comparison.paired import paired_difference, paired_improvement, probability_of_improvement
+from pmpo.comparison.intervals import bounds, mean_of_means, middle, stretches
+from pmpo.comparison.learning_rates import best_rate, tuning_seeds
+from pmpo.comparison.paired import paired_improvement, probability_of_improvement
 from pmpo.comparison.targets import median_time
 
 SEEDS = (3, 5, 10, 20)
-SHORT = {"resamples": 1000}
+RESAMPLES = 1000
 RNG = np.random.default_rng(0)
 Row = tuple[str, list[str]]
 
@@ -52,56 +53,53 @@ def holds(found: Estimate, truth: float) -> bool:
     return found.low - 1e-12 <= truth <= found.high + 1e-12
 
 
-def percent(hits: list[bool]) -> str:
+def percent(hits: Sequence[bool] | np.ndarray) -> str:
     return f"{100 * np.mean(hits):.1f}"
+
+
+def bootstrapped(strata: np.ndarray, statistic: Callable, truth: float) -> tuple[np.ndarray, np.ndarray]:
+    """Which of the studies [studies, strata, runs] hold the truth: as the tables do it, and by plain percentiles."""
+    ours, plain = [], []
+    block = max(1, 5_000_000 // (RESAMPLES * strata[0].size))
+    for first in range(0, len(strata), block):
+        some = [strata[first : first + block, k] for k in range(strata.shape[1])]
+        value, stretch = statistic(*some), stretches(some)
+        low, high = bounds(some, statistic, RESAMPLES, first)
+        ours.append((low - 1e-12 <= truth) & (truth <= high + 1e-12))
+        low, high = (value + (end - value) / stretch for end in (low, high))
+        plain.append((low - 1e-12 <= truth) & (truth <= high + 1e-12))
+    return np.concatenate(ours), np.concatenate(plain)
 
 
 # ---- one table each -------------------------------------------------------------------------------------------------
 
 
-def one_cell(repeats: int, statistic: Callable[..., Estimate]) -> Iterator[Row]:
-    """Ours, and in brackets the percentile interval that is not stretched."""
+def one_cell(repeats: int, statistic: Callable) -> Iterator[Row]:
     for name, draw in SCORES.items():
-        many = draw((1_000_000,))
-        truth = many.mean() if statistic is mean else stats.trim_mean(many, 0.25)
-        cells = []
-        for n in SEEDS:
-            values = draw((repeats, n))
-            found = [statistic(row, **SHORT) for row in values]
-            plain = [narrowed(one, row) for one, row in zip(found, values, strict=True)]
-            cells.append(
-                f"{percent([holds(one, truth) for one in found])} ({percent([holds(p, truth) for p in plain])})"
-            )
-        yield name, cells
+        truth = statistic(draw((1_000_000,)))
+        found = [bootstrapped(draw((repeats, 1, n)), statistic, truth) for n in SEEDS]
+        yield name, [f"{percent(ours)} ({percent(plain)})" for ours, plain in found]
 
 
-def narrowed(found: Estimate, values: np.ndarray) -> Estimate:
-    stretch = _stretch([values])
-    ends = (found.value + (end - found.value) / stretch for end in (found.low, found.high))
-    return Estimate(found.value, *ends, found.n)
-
-
-def many_cells(repeats: int, statistic: Callable[..., Estimate]) -> Iterator[Row]:
+def many_cells(repeats: int, statistic: Callable) -> Iterator[Row]:
     """Spreads of .02 to .08, levels all alike or far apart."""
     for cells, lowest in ((2, 0.3), (4, 0.7), (4, 0.3), (12, 0.3)):
         levels, spread = np.linspace(lowest, 0.7, cells)[:, None], np.linspace(0.02, 0.08, cells)[:, None]
-        many = RNG.normal(levels, spread, (cells, 100_000))
-        truth = many.mean() if statistic is mean else stats.trim_mean(many, 0.25, axis=None)
-        row = []
-        for n in SEEDS:
-            values = RNG.normal(levels, spread, (repeats, cells, n))
-            row.append(percent([holds(statistic(*one, **SHORT), truth) for one in values]))
-        yield f"{cells} cells, " + ("all at 0.7" if lowest == 0.7 else f"{lowest} to 0.7"), row
+        truth = statistic(*RNG.normal(levels, spread, (cells, 200_000)))
+        studies = (RNG.normal(levels, spread, (repeats, cells, n)) for n in SEEDS)
+        found = [bootstrapped(values, statistic, truth) for values in studies]
+        name = f"{cells} cells, " + ("all at 0.7" if lowest == 0.7 else f"{lowest} to 0.7")
+        yield name, [f"{percent(ours)} ({percent(plain)})" for ours, plain in found]
 
 
 def pairs(repeats: int) -> Iterator[Row]:
-    """Both objectives share half of the variance of a seed."""
+    """Both objectives share half of the variance of a seed, and their scores are bounded and skewed."""
     for gap in (0.0, 0.05):
         row = []
         for n in SEEDS:
-            shared = RNG.normal(0, 0.05, (repeats, n))
-            ours, theirs = (level + shared + RNG.normal(0, 0.05, (repeats, n)) for level in (0.5 + gap, 0.5))
-            row.append(percent([holds(paired_difference(a, b), gap) for a, b in zip(ours, theirs, strict=True)]))
+            shared = RNG.normal(0, 0.05, (repeats, 1, n))
+            ours, theirs = (level + shared + RNG.beta(4, 12, (repeats, 1, n)) / 2 for level in (gap, 0.0))
+            row.append(percent(bootstrapped(ours - theirs, mean_of_means, gap)[0]))
         yield f"difference of {gap}", row
 
 
@@ -124,28 +122,22 @@ def improvements(repeats: int) -> Iterator[Row]:
 
 
 def chosen(repeats: int) -> Iterator[Row]:
-    """What is estimated is the mean of the procedure itself, taken here over all studies."""
-    for name, levels in (
-        ("4 rates of equal worth", [0.5] * 4),
-        ("4 rates, .02 apart", [0.44, 0.46, 0.48, 0.5]),
-    ):
-        yield f"tuned score, {name}", chosen_row(repeats, levels, lambda values: tuned(values)[1])
-    for name, levels in (
-        ("4 objectives of equal worth", [0.5] * 4),
-        ("4 objectives, .02 apart", [0.5, 0.48, 0.46, 0.44]),
-        ("4 objectives, .1 apart", [0.5, 0.4, 0.3, 0.2]),
-    ):
-        yield f"margin of a winner, {name}", chosen_row(repeats, levels, lambda values: duel(values)[0])
-
-
-def chosen_row(repeats: int, levels: list[float], choose: Callable[[np.ndarray], np.ndarray]) -> list[str]:
-    row = []
-    for n in SEEDS:
-        values = RNG.normal(np.array(levels)[:, None], 0.05, (repeats, len(levels), n))
-        found = [mean(choose(one), **SHORT) for one in values]
-        truth = float(np.mean([one.value for one in found]))
-        row.append(percent([holds(one, truth) for one in found]))
-    return row
+    """Whether a score's interval holds that of the chosen rate, and a margin's that of the two objectives it names."""
+    for name, gap in (("of equal worth", 0.0), (".02 apart", 0.02), (".1 apart", 0.1)):
+        levels = 0.5 - gap * np.arange(4)
+        scores, margins = [], []
+        for n in SEEDS:
+            values = RNG.normal(levels[:, None], 0.05, (repeats, 4, n))
+            split = len(tuning_seeds(range(n)))
+            rate = [best_rate(one[:, :split]) for one in values]
+            reported = values[np.arange(repeats), rate][:, None, split:]
+            scores.append(percent(bootstrapped(reported - levels[rate][:, None, None], mean_of_means, 0.0)[0]))
+            first, second = np.argsort(-values.mean(axis=2), axis=1)[:, :2].T
+            lead = values[np.arange(repeats), first] - values[np.arange(repeats), second]
+            truth = (levels[first] - levels[second])[:, None]
+            margins.append(percent(bootstrapped((lead - truth)[:, None], mean_of_means, 0.0)[0]))
+        yield f"tuned score, 4 rates {name}", scores
+        yield f"margin of a winner, 4 objectives {name}", margins
 
 
 def targets(repeats: int) -> Iterator[Row]:
@@ -157,7 +149,7 @@ def targets(repeats: int) -> Iterator[Row]:
             found = [median_time(t, c) for t, c in zip(seen, late, strict=True)]
             medians.append(percent([holds(one, stats.gamma(4, scale=0.25).median()) for one in found]))
             truth = np.minimum(RNG.gamma(4, 0.25, 1_000_000), horizon).mean()
-            means.append(percent([holds(mean(t, **SHORT), truth) for t in seen]))
+            means.append(percent(bootstrapped(seen[:, None], mean_of_means, truth)[0]))
         yield f"median, {name}", medians
         yield f"restricted mean, {name}", means
 
@@ -169,13 +161,13 @@ def main() -> None:
     given = parser.parse_args()
     begin = time.perf_counter()
     tables = {
-        "Mean of one cell (in brackets: plain percentile bootstrap)": one_cell(given.repeats, mean),
-        "Interquartile mean of one cell": one_cell(given.repeats, interquartile_mean),
-        "Mean over cells": many_cells(given.repeats, mean),
-        "Interquartile mean over cells": many_cells(given.repeats, interquartile_mean),
+        "Mean of one cell": one_cell(given.repeats, mean_of_means),
+        "Interquartile mean of one cell": one_cell(given.repeats, middle),
+        "Mean over cells": many_cells(given.repeats, mean_of_means),
+        "Interquartile mean over cells": many_cells(given.repeats, middle),
         "Paired difference": pairs(given.repeats),
         "Probability of improvement": improvements(given.repeats),
-        "What is chosen on other seeds": chosen(given.repeats),
+        "What is chosen": chosen(given.repeats),
         "Rollouts to a target": targets(given.repeats),
     }
     text = ""

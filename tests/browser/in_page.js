@@ -117,9 +117,11 @@
 
   // Shapes that carry numbers: of a series or in ink; grids, bands and cells of a heat map are read with others.
   *marks(root) {
-    const kinds = /(^|\s)(c[1-8]|ink|good|bad|mark)(\s|$)/;
+    const all = ["paper", "ink", "muted", "grid", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "good", "bad"];
     for (const shape of root.querySelectorAll("path, circle, rect, line, polyline, polygon, ellipse, use")) {
-      if (kinds.test(shape.getAttribute("class") || "") && shape.checkVisibility()) yield shape;
+      const coloured = shape.closest(all.map((kind) => `.${kind}`).join());
+      const kind = coloured && all.find((one) => coloured.classList.contains(one));
+      if (kind && !["paper", "muted", "grid"].includes(kind) && shape.checkVisibility()) yield shape;
     }
   },
   faintMarks(least) {

@@ -125,7 +125,7 @@ def token_rows(steps: list[int], what: pmpo.Objective, seed: int, hostile: bool)
         advantages_B = torch.tensor([1.2 if (i + seed) % 2 else -0.8 for i in range(len(ids))])
         result = pmpo.policy_loss(l_BT, torch.zeros_like(l_BT), advantages_B, mask_BT, what)
         sampler = TokenSampler(len(ids), seed)
-        sampler.offer(step, MicroBatch(result, prompts_BP, torch.ones_like(prompts_BP), ids_BT, mask_BT))
+        sampler.offer(step, MicroBatch(result, l_BT, prompts_BP, torch.ones_like(prompts_BP), ids_BT, mask_BT))
         completions = sampler.take(what, lambda ids: "".join(known[i] for i in ids))
         rows.append({"step": step, "time": 1795294165.0, "completions": completions})
     return rows

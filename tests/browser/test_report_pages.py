@@ -7,7 +7,7 @@ import pytest
 from PIL import ImageStat
 
 from looking import DESKTOP, PHONE, picture
-from pages import PAGES
+from pages import PAGES, SHOWN
 
 SIZE = 1_000_000
 """Bytes that a report may have."""
@@ -27,6 +27,7 @@ def written(tmp_path_factory):
 
 
 every_page = pytest.mark.parametrize("name", PAGES)
+shown_page = pytest.mark.parametrize("name", SHOWN)
 
 
 @every_page
@@ -46,7 +47,7 @@ def test_everything_can_be_read_in_light_and_dark(name, scheme, written, look):
     assert page.legible() == []
 
 
-@every_page
+@shown_page
 def test_the_keyboard_reaches_everything_and_shows_where_it_is(name, written, look):
     page = look(written(name))
     assert page.unreachable() == []
@@ -63,14 +64,15 @@ def test_a_phone_needs_no_scrolling_sideways(name, written, look):
     assert page.ask("smallText", 12) == []
 
 
-@every_page
+@shown_page
 def test_nothing_moves_for_those_who_asked_for_that(name, written, look):
     assert look(written(name), reduced_motion="reduce").ask("moving") == []
 
 
-@every_page
+@shown_page
 def test_without_scripts_the_page_still_tells_everything(name, written, look):
     page = look(written(name), java_script_enabled=False)
+    page.whole()
     assert page.figures() == []
     assert page.page.locator("button:visible").count() == 0  # a button without its script does nothing
     with_scripts = look(written(name))
@@ -78,16 +80,15 @@ def test_without_scripts_the_page_still_tells_everything(name, written, look):
 
 
 @every_page
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(name, scheme, written, look):
+def test_axe_finds_nothing(name, written, look):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    page = look(written(name), color_scheme=scheme)
+    page = look(written(name))
     page.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     found = axe.Axe().run(page.page).response["violations"]
     assert [(one["id"], one["help"], [node["html"][:200] for node in one["nodes"][:3]]) for one in found] == []
 
 
-@every_page
+@shown_page
 def test_the_numbers_of_a_figure_are_saved_as_csv(name, written, look):
     page = look(written(name)).page
     page.locator("figure details > summary").first.click()
@@ -99,7 +100,7 @@ def test_the_numbers_of_a_figure_are_saved_as_csv(name, written, look):
     assert len({len(row) for row in rows}) == 1
 
 
-@every_page
+@shown_page
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", ["desktop", "phone"])
 def test_screenshots(name, width, scheme, written, look, screenshots):
@@ -109,7 +110,7 @@ def test_screenshots(name, width, scheme, written, look, screenshots):
     assert brightness > 200 if scheme == "light" else brightness < 60
 
 
-@every_page
+@shown_page
 def test_on_paper_it_is_dark_on_white_whatever_the_screen(name, written, look, screenshots):
     page = look(written(name), color_scheme="dark")
     assert page.page.pdf(path=screenshots / f"{name}-print.pdf", format="A4").startswith(b"%PDF")

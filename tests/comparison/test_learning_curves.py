@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from pmpo.comparison.curves import area, area_under_curve
-from pmpo.comparison.learning_rates import best_rate, duel, good_range, mean_of_runs, tuned
+from pmpo.comparison.learning_rates import best_rate, good_range, mean_of_runs, tuning_seeds
 from pmpo.comparison.results import Point, RunResult
 from pmpo.comparison.targets import median_time, rollouts_until
 
@@ -33,26 +33,14 @@ def test_after_a_run_has_diverged_its_score_is_nothing():
     assert area(run([], "crashed")) == 0.0
 
 
-def test_no_seed_decides_about_itself():
-    """Seed 2 alone is lucky at the second rate: it is the others' choice for nobody, also not for itself."""
-    values = [[0.5, 0.5, 0.5], [0.4, 0.4, 0.9]]
-    choice, found = tuned(values)
-    assert best_rate(values) == 1
-    assert list(choice) == [1, 1, 0] and list(found) == [0.4, 0.4, 0.5]
+def test_a_third_of_the_seeds_chooses():
+    found = [tuning_seeds(range(n)) for n in (1, 2, 3, 5, 6, 10)]
+    assert found == [(0,), (0,), (0,), (0,), (0, 1), (0, 1, 2)] and tuning_seeds([7, 3, 5]) == (3,)
 
 
-def test_tuned_goes_without_missing_runs():
-    choice, found = tuned([[0.5, NAN, 0.5], [0.4, 0.6, NAN]])
-    assert list(choice) == [1, 0, 0] and [found[0], found[2]] == [0.4, 0.5] and math.isnan(found[1])
-    assert tuned([[0.5]])[0] == [-1]
+def test_the_best_rate_goes_without_missing_runs():
+    assert best_rate([[0.5, NAN, 0.5], [0.4, 0.9, NAN]]) == 1 and best_rate([[0.5], [0.5]]) == 0
     assert list(mean_of_runs([[0.5, NAN, 0.7]])) == pytest.approx([0.6]) and np.isnan(mean_of_runs([[NAN]]))
-
-
-def test_tuning_on_the_reported_seeds_would_flatter():
-    rng = np.random.default_rng(0)
-    noise = rng.normal(0, 1, (400, 4, 5))  # four rates of equal worth
-    honest = np.mean([tuned(values)[1].mean() for values in noise])
-    assert abs(honest) < 0.1 and noise.mean(axis=2).max(axis=1).mean() > 0.4
 
 
 def test_the_good_range_is_unbroken():
@@ -61,14 +49,6 @@ def test_the_good_range_is_unbroken():
     assert good_range([NAN, 0.5, NAN]) == (1, 1)
     with pytest.raises(ValueError, match="No learning rate"):
         good_range([NAN])
-
-
-def test_a_duel_counts_on_other_seeds():
-    margins, agreement = duel([[0.5, 0.6, 0.7], [0.4, 0.4, 0.4], [0.0, 0.0, 0.0]])
-    assert list(margins) == pytest.approx([0.1, 0.2, 0.3]) and agreement == 1.0
-    margins, agreement = duel([[0.9, 0.2, 0.2], [0.3, 0.3, 0.3]])
-    assert list(margins) == pytest.approx([-0.6, -0.1, -0.1]) and agreement == pytest.approx(2 / 3)
-    assert duel([[0.5, 0.6]])[0].size == 0 and duel([])[0].size == 0
 
 
 def test_the_first_measurement_that_reaches_the_target():

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from pmpo.comparison.measures import collapsed
@@ -89,10 +90,26 @@ def test_tuned_is_apart_from_robust():
     results = rates("pmpo", {4e-4: [0.4, 0.4, 0.9], 1e-4: [0.5, 0.5, 0.5], 2e-4: [0.2, 0.2, 0.02]}, noise=0.5)
     (row,) = tuned_scores(results)
     assert row.settings == {"noise": 0.5} and row.best_rate == 4e-4
-    assert row.rates == (4e-4, 4e-4, 1e-4) and row.values == (0.4, 0.4, 0.5)
+    assert (row.tuning_seeds, row.rate) == ((0,), 1e-4) and (row.seeds, row.values) == ((1, 2), (0.5, 0.5))
     (wide,) = robustness(results)
     assert list(wide.means) == [1e-4, 2e-4, 4e-4] and (wide.lowest, wide.highest, wide.width) == (4e-4, 4e-4, 1.0)
     assert wide.collapsed == pytest.approx(1 / 9) and wide.runs == 9
+
+
+def test_tuning_on_the_reported_seeds_would_flatter():
+    """Four rates of equal worth: the best of them looks better than it is on the seeds that chose it."""
+    rng, tuned, flattered = np.random.default_rng(0), [], []
+    for _ in range(60):
+        table = {rate: list(rng.normal(0.5, 0.05, 6)) for rate in (1e-4, 2e-4, 4e-4, 8e-4)}
+        tuned.append(np.mean(tuned_scores(rates("pmpo", table))[0].values))
+        flattered.append(max(map(np.mean, table.values())))
+    assert abs(np.mean(tuned) - 0.5) < 0.01 and np.mean(flattered) > 0.515
+
+
+def test_the_same_seeds_choose_for_all_objectives_of_a_regime():
+    results = rates("a", {1e-4: [0.5] * 6, 2e-4: [0.4] * 6}) + rates("b", {1e-4: [0.5] * 3, 2e-4: [0.4] * 3})
+    assert [row.tuning_seeds for row in tuned_scores(results)] == [(0,), (0,)]
+    assert [row.seeds for row in tuned_scores(results)] == [(1, 2, 3, 4, 5), (1, 2)]
 
 
 def test_a_study_without_learning_rates_has_one():
@@ -101,8 +118,10 @@ def test_a_study_without_learning_rates_has_one():
 
 
 def test_a_single_seed_cannot_be_tuned():
-    (row,) = tuned_scores(cell("pmpo", 0.4))
-    assert row.values == () and math.isnan(row.score.value) and regime_grid(cell("pmpo", 0.4))[0].winner == ""
+    results = rates("pmpo", {1e-4: [0.4], 2e-4: [0.5]})
+    (row,) = tuned_scores(results)
+    assert (row.rate, row.values) == (2e-4, ()) and math.isnan(row.score.value)
+    assert regime_grid(results)[0].winner == ""
 
 
 def test_who_wins_a_regime():

@@ -56,13 +56,16 @@ def test_a_run_without_samples_has_no_section(tmp_path):
 
 
 def test_without_a_script_the_colours_are_the_solved_p_s(folder):
-    shown = re.findall(r"--heat:([\d.]+)", view(microscope_section(folder, 200_000)).split('id="microscope-c0"')[1])
-    one = read_trajectories(folder)[0]
+    first = view(microscope_section(folder, 200_000)).split('id="microscope-c0"')[1]
+    shown = re.findall(r'class="token state-(\w)( less)?" style="--heat:([\d.e-]+)"', first)
     (index, *_) = foremost(read_trajectories(folder))
     one = read_trajectories(folder)[index]
-    shares, count = torch.tensor(one.shares(one.exponent)), len(one.row["tokens"])
-    heat = torch.log1p(shares * count) / torch.log1p(torch.tensor(float(count)))
-    assert [float(value) for value in shown[:count]] == pytest.approx(heat.tolist(), abs=1e-3)
+    assert one.row["state"].count("c") > 0 and one.exponent != 0
+    shares, state = torch.tensor(one.shares(one.exponent)), one.row["state"]
+    equal = 1 / (len(state) - state.count("c"))
+    wanted = [0.0 if s == "c" else (share / equal).log2().item() / 2 for s, share in zip(state, shares, strict=True)]
+    found = [float(heat) * (-1 if less else 1) for _, less, heat in shown]
+    assert found[: len(state)] == pytest.approx([max(-1, min(1, heat)) for heat in wanted], abs=1e-3)
 
 
 def test_the_budget_holds_and_says_what_was_left_out(hostile):
@@ -91,7 +94,8 @@ def by_node(given):
     code = (
         "const m = require(process.argv[1]); const rows = JSON.parse(require('fs').readFileSync(0, 'utf8'));"
         "const all = ([c, rho, slope, p]) => ({ weights: m.weights(c, rho, p), ess: m.ess(c, rho, p),"
-        " mean: m.mean(c, rho, p), shares: m.shares(c, rho, slope, p) });"
+        " mean: m.mean(c, rho, p), shares: m.shares(c, rho, slope, p),"
+        " heats: m.heats(m.shares(c, rho, slope, p), rho, slope) });"
         "console.log(JSON.stringify(rows.map(all)))"
     )
     done = subprocess.run(
@@ -133,12 +137,13 @@ def test_the_script_and_the_server_colour_a_completion_alike(folder):
     for one in read_trajectories(folder):
         (found,) = by_node([[one.clipped(), one.weights(), one.slopes(), one.exponent]])
         assert found["shares"] == pytest.approx(one.shares(one.exponent), rel=1e-9, abs=1e-12)
+        assert found["heats"] == pytest.approx(one.heats(one.exponent), abs=1.1e-3)
 
 
 def test_what_a_sample_leaves_out_is_what_is_usual():
     one = Trajectory(1, {"state": "icm", "log_ratio": [0.1, 0.9, 0.0], "exponent": 0.0})
     assert one.weights() == [1, 1, 0] and one.slopes() == [1, 0, 1] and one.clipped() == [0.1, 0.9, 0.0]
-    assert one.shares(0.0) == [1.0, 0.0, 0.0]
+    assert one.shares(0.0) == [1.0, 0.0, 0.0] and one.heats(0.0) == [0.0, 0.0, 0.0]
 
 
 def test_every_beginning_of_the_order_is_spread_out():

@@ -121,7 +121,7 @@ def test_histograms_with_other_edges_are_spread_by_overlap():
         ("entropy_collapse", "Entropy collapse", "entropy"),
         ("no_signal", "No learning signal", "signal"),
         ("truncated", "Truncated completions", "truncated"),
-        ("exploding", "Exploding ratios", "log-ratios"),
+        ("exploding_ratios", "Exploding ratios", "log-ratios"),
     ],
 )
 def test_the_diagnosis_names_each_symptom_its_figure_and_what_to_try(tmp_path, kind, symptom, figure):
@@ -131,6 +131,8 @@ def test_the_diagnosis_names_each_symptom_its_figure_and_what_to_try(tmp_path, k
     assert found and f'href="#a-{figure}"' in markup and "To try first: <strong>" in markup
     (shown,) = [one for one in curves.parts if one.id == f"a-{figure}"]
     assert f"found at update {found[1]}." in shown.note and marks(shown, "bad")
+    linked = set(re.findall(r'href="#a-([\w-]+)"', markup))
+    assert {one.id.removeprefix("a-") for one in curves.parts if marks(one, "bad")} == linked
 
 
 def test_a_sound_run_says_so_and_has_no_marks(tmp_path):

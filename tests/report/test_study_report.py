@@ -8,18 +8,21 @@ from dataclasses import replace
 import pytest
 from page_reader import Reader
 
-from made_up import Shape, study
+from made_up import Shape, run_folder, study
 from made_up import results as made_up_results
 from pmpo.cli import main
+from pmpo.comparison.estimate import Estimate
+from pmpo.comparison.intervals import mean
 from pmpo.comparison.results import CRASHED, DIVERGED, FINISHED, Point, RunResult
-from pmpo.comparison.tables import improvement_matrix, paired_to_baseline, rollouts_to_target
+from pmpo.comparison.tables import against_best, improvement_matrix, paired_to_baseline, rollouts_to_target
 from pmpo.foundation.errors import InputError
 from pmpo.report.assembled import assembled
 from pmpo.report.page import page, size
 from pmpo.report.parts import Fold, figures_in
 from pmpo.report.study_facts import read_study_facts
 from pmpo.report.study_page import fitting, study_page
-from pmpo.report.study_verdict import verdict
+from pmpo.report.study_runs import details
+from pmpo.report.study_verdict import interval, verdict
 
 
 def run(objective: str, score: float, seed: int = 0, status: str = FINISHED, **settings) -> RunResult:
@@ -43,6 +46,11 @@ def spread(objective: str, middle: float, **settings) -> list[RunResult]:
     return [run(objective, middle + 0.01 * (seed - 2), seed, **settings) for seed in range(5)]
 
 
+def around(middle: float) -> Estimate:
+    """The mean of `spread` with its interval."""
+    return mean([one.score for one in spread("any", middle)])
+
+
 def read(report) -> Reader:
     return Reader(page(report.title, report.sections, lead=report.lead))
 
@@ -53,7 +61,7 @@ def read(report) -> Reader:
 def test_a_lead_beyond_chance_is_said_with_its_interval(tmp_path):
     said = verdict(facts(tmp_path, [*spread("grpo", 0.4), *spread("gmpo", 0.6)]))
     assert said.sentence == (
-        "gmpo is ahead: the highest held-out score, 0.600 [0.580, 0.620], +0.200 [+0.200, +0.200] against grpo "
+        f"gmpo is ahead: the highest held-out score, {interval(around(0.6))}, +0.200 [+0.200, +0.200] against grpo "
         "(95 % intervals, 5 seeds)."
     )
     assert (said.objective, said.run.objective, said.run.seed) == ("gmpo", "gmpo", 2)
@@ -80,7 +88,7 @@ def test_the_verdict_over_regimes_counts_those_that_are_won(tmp_path):
 @pytest.mark.parametrize(
     ("runs", "said"),
     [
-        (spread("grpo", 0.4), "grpo reaches a held-out score of 0.400 [0.380, 0.420], from 5 runs."),
+        (spread("grpo", 0.4), f"grpo reaches a held-out score of {interval(around(0.4))}, from 5 runs."),
         (
             [run("grpo", 0.4), run("gmpo", 0.5)],
             "gmpo has the highest held-out score, 0.500, +0.100 against the next best there; one seed has no interval",
@@ -136,6 +144,16 @@ def test_a_run_that_broke_off_is_listed_with_its_message_and_hollow(small):
     assert f"{len(broken)} diverged or crashed and count as 0" in text
 
 
+def test_details_say_what_is_wrong_with_a_run_and_what_to_try(tmp_path):
+    run_folder(tmp_path / "study" / "runs" / "sick", "truncated")
+    (tmp_path / "study" / "runs" / "crashed").mkdir()
+    rows = [replace(run("grpo", 0.2), folder="runs/sick"), replace(run("gmpo", 0.2), folder="runs/crashed")]
+    found = facts(tmp_path, rows)
+    healthy, sick = (details(found, one) for one in found.results)
+    assert "<p>At update " in sick and "To try first: <strong>max_completion_length" in sick
+    assert "To try first" not in healthy and "<svg" in healthy
+
+
 def test_details_that_there_is_no_room_for_are_counted_and_the_runs_stay_listed(small):
     _, found, whole = small
     report = study_page(found, budget=130_000)
@@ -175,6 +193,9 @@ def test_figures_hold_the_numbers_of_the_tables(regimes):
     first = found.results[0].settings
     pairs = {p.objective: p.difference.value for p in paired_to_baseline(found.results, "grpo") if p.settings == first}
     assert {row[0]: row[1] for row in figures["forest-cell-1"].table.rows} == pairs
+    best = verdict(found).objective
+    told = {row[0]: row[2] for row in figures["best"].table.rows}
+    assert sorted(told.values()) == sorted(row.improvement.value for row in against_best(found.results, best))
     winners = [cell.winner for cell in found.grid]
     assert [row[4] for row in figures["regimes"].table.rows if row[3] == 1] == winners
     assert figures["regimes"].svg.count("not run") == 3 * 3 - 5

@@ -34,7 +34,7 @@ def mean(*strata: ArrayLike, resamples: int = RESAMPLES, seed: int = 0) -> Estim
         seed: the same values and seed give the same interval.
     Returns: interval of ±inf where a stratum has one value, which shows no spread; `NOTHING` without values.
     """
-    return _stretched(strata, _mean_of_means, resamples, seed)
+    return _stretched(strata, mean_of_means, resamples, seed)
 
 
 def interquartile_mean(*strata: ArrayLike, resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
@@ -44,12 +44,10 @@ def interquartile_mean(*strata: ArrayLike, resamples: int = RESAMPLES, seed: int
 
     Args, returns: as `mean`.
     """
-    return _stretched(strata, _middle, resamples, seed)
+    return _stretched(strata, middle, resamples, seed)
 
 
 def _stretched(given: tuple[ArrayLike, ...], statistic: Callable[..., Any], resamples: int, seed: int) -> Estimate:
-    from scipy import stats  # half a second that a reader of results without intervals need not wait
-
     strata: list[Floats] = [np.asarray(values, dtype=np.float64) for values in given]
     strata = [values for values in strata if values.size]
     if not strata:
@@ -57,34 +55,45 @@ def _stretched(given: tuple[ArrayLike, ...], statistic: Callable[..., Any], resa
     value, runs = float(statistic(*strata)), sum(values.size for values in strata)
     if any(values.size < 2 for values in strata):
         return Estimate(value, -math.inf, math.inf, runs)
-    draw = partial(stats.bootstrap, method="percentile", vectorized=True, confidence_level=LEVEL)
+    low, high = bounds(strata, statistic, resamples, seed)
+    return Estimate(value, float(low), float(high), runs)
+
+
+def bounds(strata: list[Floats], statistic: Callable[..., Any], resamples: int, seed: int) -> tuple[Floats, Floats]:
+    """Ends of the interval, [...] each, of as many studies as the strata [..., runs] hold; at least two runs each."""
+    from scipy import stats  # half a second that a reader of results without intervals need not wait
+
+    draw = partial(stats.bootstrap, method="percentile", vectorized=True, axis=-1, confidence_level=LEVEL)
     found = draw(strata, statistic, n_resamples=resamples, rng=np.random.default_rng(seed)).confidence_interval
-    stretch = _stretch(strata)
-    low, high = (value + stretch * (float(end) - value) for end in (found.low, found.high))
-    return Estimate(value, low, high, runs)
+    value, stretch = statistic(*strata), stretches(strata)
+    return value + stretch * (found.low - value), value + stretch * (found.high - value)
 
 
-def _stretch(strata: list[Floats]) -> float:
-    """√(n/(n−1)) · t/z, with the degrees of freedom of Welch and Satterthwaite and n from Σ σ² of the strata.
+def stretches(strata: list[Floats]) -> Floats:
+    """√(n/(n−1)) · t/z, [...], with the degrees of freedom of Welch and Satterthwaite; 1 where all runs are alike.
 
-    The bootstrap's variance of a mean is Σ σ̂²(n−1)/n², the unbiased one Σ σ̂²/n.
+    n/(n−1) of several strata is that of their variances together: the bootstrap's variance of a stratum's mean is
+    σ̂²(n−1)/n², the unbiased one σ̂²/n.
     """
     from scipy.special import stdtrit
 
-    counts = np.array([values.size for values in strata], dtype=np.float64)
-    errors = np.array([values.var(ddof=1) for values in strata]) / counts
-    if not errors.any():  # all runs alike: no width to stretch
-        return 1.0
-    degrees = errors.sum() ** 2 / np.sum(errors**2 / (counts - 1))
-    narrow = np.sqrt(errors.sum() / np.sum(errors * (counts - 1) / counts))
-    return float(narrow * stdtrit(degrees, (1 + LEVEL) / 2) / Z)
+    less_one = [values.shape[-1] - 1.0 for values in strata]
+    errors = [values.var(axis=-1, ddof=1) / values.shape[-1] for values in strata]
+    total = np.asarray(sum(errors))
+    drawn = sum(error * d / (d + 1) for error, d in zip(errors, less_one, strict=True))
+    squares = sum(error**2 / d for error, d in zip(errors, less_one, strict=True))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.sqrt(total / drawn) * stdtrit(total**2 / squares, (1 + LEVEL) / 2) / Z
+    return np.where(total > 0, found, 1.0)
 
 
-def _mean_of_means(*strata: Floats, axis: int = -1) -> Any:
+def mean_of_means(*strata: Floats, axis: int = -1) -> Any:
+    """Mean over the strata of their means along an axis."""
     return np.mean([values.mean(axis=axis) for values in strata], axis=0)
 
 
-def _middle(*strata: Floats, axis: int = -1) -> Any:
+def middle(*strata: Floats, axis: int = -1) -> Any:
+    """Interquartile mean of all runs of all strata along an axis."""
     from scipy import stats
 
     return stats.trim_mean(np.concatenate(strata, axis=axis), CUT, axis=axis)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pmpo.comparison.estimate import NOTHING
 from pmpo.comparison.intervals import mean
-from pmpo.comparison.learning_rates import best_rate, duel, good_range, mean_of_runs, tuned
+from pmpo.comparison.learning_rates import best_rate, good_range, mean_of_runs, tuning_seeds
 from pmpo.comparison.measures import collapsed, measure_named
+from pmpo.comparison.paired import paired_improvement
 from pmpo.comparison.results import RunResult
 from pmpo.comparison.table_rows import RegimeCell, Robustness, TunedScore
 
@@ -22,23 +22,29 @@ RATE = "learning_rate"
 def tuned_scores(results: Sequence[RunResult], *, measure: str = "score") -> list[TunedScore]:
     """Every objective in every regime at its best learning rate, chosen on other seeds than those reported.
 
-    An objective with a single seed has no other to choose by: its row has no values.
+    The same seeds choose for all objectives of a regime. Where an objective has one rate there is nothing to choose and
+    all of its seeds are reported; where it has several and a single seed, none is.
     """
     take, rows = measure_named(measure), []
-    for settings, objective, runs in _groups(results):
+    groups = list(_groups(results))
+    for settings, objective, runs in groups:
         rates, seeds = _axes(runs)
         values_RS = _on_grid(runs, [take(run) for run in runs])
-        choice_S, found_S = tuned(values_RS)
-        there = [s for s in range(len(seeds)) if math.isfinite(found_S[s])]
+        beside = [set(_axes(others)[1]) for regime, _, others in groups if regime == settings]
+        chose = tuning_seeds(sorted(set.intersection(*beside)) or seeds) if len(rates) > 1 else ()
+        choosing = values_RS[:, [s for s, seed in enumerate(seeds) if seed in chose]]
+        rate = best_rate(choosing if np.isfinite(choosing).any() else values_RS)
+        there = [s for s, seed in enumerate(seeds) if seed not in chose and math.isfinite(values_RS[rate, s])]
         rows.append(
             TunedScore(
                 objective=objective,
                 settings=settings,
+                tuning_seeds=chose,
+                rate=rates[rate],
                 seeds=tuple(seeds[s] for s in there),
-                rates=tuple(rates[choice_S[s]] for s in there),
-                values=tuple(float(found_S[s]) for s in there),
+                values=tuple(float(values_RS[rate, s]) for s in there),
                 best_rate=rates[best_rate(values_RS)],
-                score=mean([found_S[s] for s in there]),
+                score=mean(values_RS[rate, there]),
             )
         )
     return rows
@@ -78,14 +84,15 @@ def _regime_cell(settings: Mapping[str, Any], rows: Sequence[TunedScore]) -> Reg
     ranked = sorted((row for row in rows if row.values), key=lambda row: -row.score.value)
     by_seed = [dict(zip(row.seeds, row.values, strict=True)) for row in ranked]
     common = sorted(set.intersection(*map(set, by_seed))) if by_seed else []
-    margins_S, agreement = duel([[values[seed] for seed in common] for values in by_seed])
+    lead = [by_seed[0][seed] - by_seed[1][seed] for seed in common] if len(ranked) > 1 else []
+    ahead = paired_improvement(lead)
     return RegimeCell(
         settings=settings,
         scores={row.objective: row.score for row in ranked},
         winner=ranked[0].objective if ranked else "",
         runner_up=ranked[1].objective if len(ranked) > 1 else "",
-        margin=mean(margins_S) if margins_S.size else NOTHING,
-        agreement=agreement,
+        margin=mean(lead),
+        agreement=ahead.value,
     )
 
 

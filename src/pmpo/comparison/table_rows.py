@@ -75,15 +75,18 @@ class TunedScore:
 
     Attributes:
         settings: of the regime.
-        rates: the rate that the other seeds chose, one a seed.
-        values: the value at it, one a seed.
+        tuning_seeds: which chose the rate; () where there is one rate and nothing to choose.
+        rate: that they chose.
+        seeds, values: of the other seeds at that rate, one each.
         best_rate: the one that all seeds together choose.
+        score: mean of the values.
     """
 
     objective: str
     settings: Mapping[str, Any]
+    tuning_seeds: tuple[int, ...]
+    rate: float
     seeds: tuple[int, ...]
-    rates: tuple[float, ...]
     values: tuple[float, ...]
     best_rate: float
     score: Estimate
@@ -150,9 +153,10 @@ class RegimeCell:
     Attributes:
         settings: of the regime.
         scores: {objective: tuned score}, best first.
-        winner, runner_up: by the mean over all seeds; "" where there is none.
-        margin: winner minus runner-up, both chosen on other seeds than those whose difference counts.
-        agreement: share of the seeds whose others choose this winner.
+        winner, runner_up: the two best scores; "" where there is none.
+        margin: winner minus runner-up on the seeds that all report. That the two were picked for being the best does
+            not flatter it: the runner-up is as lucky as the winner, or nearly.
+        agreement: share of these seeds on which the winner is ahead, ties ½.
     """
 
     settings: Mapping[str, Any]

@@ -47,11 +47,13 @@ class MicroBatch:
     """What a loss was computed from, and its result.
 
     Attributes:
+        log_probs_BT: log π_θ, nats, a constant.
         prompt_ids_BP, prompt_mask_BP: prompts, padded.
         completion_ids_BT, completion_mask_BT: completions, padded; tool output counts as part of them.
     """
 
     result: PolicyLoss
+    log_probs_BT: Tensor
     prompt_ids_BP: Tensor
     prompt_mask_BP: Tensor
     completion_ids_BT: Tensor
@@ -135,17 +137,16 @@ def describe(
     ids = batch.completion_ids_BT[row, places_N].tolist()
     prompt = batch.prompt_ids_BP[row][batch.prompt_mask_BP[row].bool()][-PROMPT_CHARACTERS:].tolist()
     found = batch.result.diagnostics
-    level = objective.trust_region.level
     described = {
         "picked": reason,
         "prompt": decode(prompt)[-PROMPT_CHARACTERS:],
         "tokens": token_texts(ids, decode),
-        **_tokens(facts, objective, places_N),
+        **_tokens(facts, _slopes(facts, objective, batch.log_probs_BT[row : row + 1]), places_N),
         "advantage": _short(facts.advantages_B[0]),
         **{name: _short(getattr(found, name)[row]) for name in _OF_A_COMPLETION},
         **_target(facts, objective),
     }
-    if level == "sequence" and found.clip_fraction[row] > 0:
+    if _is_stopped(facts, objective, found.power_mean[row]):
         described["stopped"] = True
     if any(omitted):
         described["omitted"] = omitted
@@ -174,7 +175,7 @@ def _window(log_ratios_N: Tensor) -> slice:
     return slice(start, start + LONGEST)
 
 
-def _tokens(facts: ExponentFacts, objective: Objective, places_N: Tensor) -> dict[str, Any]:
+def _tokens(facts: ExponentFacts, slopes_BT: Tensor, places_N: Tensor) -> dict[str, Any]:
     """What there is of every token besides its text."""
     l_N, c_N, rho_N, mask_N, changed_N, outside_N = (
         values[0, places_N]
@@ -192,7 +193,7 @@ def _tokens(facts: ExponentFacts, objective: Objective, places_N: Tensor) -> dic
     }
     if not torch.equal(c_N[mask_N], l_N[mask_N]):
         described["clipped_log_ratio"] = [_short(value) for value in c_N]
-    slope_N = _slopes(facts, objective)[0, places_N]
+    slope_N = slopes_BT[0, places_N]
     if not torch.equal(slope_N[mask_N], (~changed_N[mask_N]).to(slope_N.dtype)):
         described["slope"] = [_short(value) for value in slope_N]
     if not torch.equal(rho_N[mask_N], torch.ones_like(rho_N[mask_N])):
@@ -200,15 +201,24 @@ def _tokens(facts: ExponentFacts, objective: Objective, places_N: Tensor) -> dic
     return described
 
 
-def _slopes(facts: ExponentFacts, objective: Objective) -> Tensor:
+def _slopes(facts: ExponentFacts, objective: Objective, log_probs_BT: Tensor) -> Tensor:
     """∂c/∂l of every token, [1, T], by the trust region's own derivative."""
-    region = objective.trust_region
-    if region.level == "sequence":
+    region = objective.trust_region.of_tokens
+    if region is None:
         return torch.ones_like(facts.log_ratios_BT)
+    more = {"log_probs_BT": log_probs_BT} if region.sees_probabilities else {}
     with torch.enable_grad():
         l_BT = facts.log_ratios_BT.clone().requires_grad_()
-        clipped_BT = region.apply(l_BT, facts.advantages_B, facts.batch).log_ratios_BT
+        clipped_BT = region.apply(l_BT, facts.advantages_B, facts.batch, **more).log_ratios_BT
         return torch.autograd.grad(clipped_BT.sum(), l_BT)[0]
+
+
+def _is_stopped(facts: ExponentFacts, objective: Objective, mean: Tensor) -> bool:
+    """Whether the trust region clips the mean of the whole completion, so that none of its tokens has a gradient."""
+    region = objective.trust_region.of_sequence
+    if region is None:
+        return False
+    return bool(region.apply(mean.log().view(1, 1), facts.advantages_B, facts.batch).changed_BT)
 
 
 def _target(facts: ExponentFacts, objective: Objective) -> dict[str, Any]:

@@ -6,7 +6,6 @@ all kept completions in their place. The script's mathematics is that of `pmpo.p
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -26,13 +25,13 @@ _SENTENCES = 1500
 """Bytes of the legend and of what is said of the completions that are there."""
 _EXPONENTS = [k / 10 for k in range(-40, 41)]
 _INTRODUCTION = (
-    "Tokens of single completions of the training, coloured by their share of the gradient: the fuller the colour and "
-    "the taller the bar under a token, the larger its share, on a logarithmic scale from none to all. p = 1 shares the "
-    "gradient in proportion to the ratios, p = 0 equally, a negative p prefers tokens whose ratio fell."
+    "Tokens of single completions of the training, coloured by their share of the gradient: orange with a bar below is "
+    "more than an equal share, blue with a bar above is less, full colour is four times as much or a quarter. p = 1 "
+    "shares the gradient in proportion to the ratios, p = 0 equally, a negative p prefers tokens whose ratio fell."
 )
 _LEGEND = (
-    '<p class="legend"><span class="token" style="--heat:.25">equal share</span> '
-    '<span class="token" style="--heat:1">all of it</span> '
+    '<p class="legend"><span class="token less" style="--heat:1">a quarter</span> '
+    '<span class="token">an equal share</span> <span class="token" style="--heat:1">four times</span> '
     '<span class="token state-o">outside the trust region</span> '
     '<span class="token state-c">clipped</span> '
     '<span class="token state-m">not trained on</span></p>'
@@ -88,7 +87,7 @@ def _within(trajectories: Sequence[Trajectory], picked: Mapping[int, str], room:
 def _datum(one: Trajectory, reason: str | None) -> dict[str, Any]:
     """A completion for the script, with texts as they are shown."""
     name = reason if reason is not None else str(one.row.get("picked", ""))
-    label = f"{visible(name)} · update {one.step} · p {number(one.exponent)} · A {one.row['advantage']:+.2f} · "
+    label = f"{visible(name)} · update {one.step} · p {_three(one.exponent)} · A {_signed(one.row['advantage'])} · "
     return {
         **one.row,
         "tokens": [_shown(text) for text in one.row["tokens"]],
@@ -101,18 +100,19 @@ def _datum(one: Trajectory, reason: str | None) -> dict[str, Any]:
 def _static(one: Trajectory, reason: str) -> str:
     """A completion at the solved p, as markup."""
     shares = one.shares(one.exponent)
-    count = sum(weight > 0 for weight in one.weights())
+    heats = one.heats(one.exponent)
     start = max(0, min(shares.index(max(shares)) - LONGEST // 2, len(shares) - LONGEST))
     part = slice(start, start + LONGEST)
     tokens = "".join(
-        f'<span class="token state-{escape(state)}" style="--heat:{_heat(share, count)}">{escape(_shown(text))}</span>'
-        for text, state, share in zip(one.row["tokens"][part], one.row["state"][part], shares[part], strict=True)
+        f'<span class="token state-{escape(state)}{" less" * (heat < 0)}" style="--heat:{abs(heat):g}">'
+        f"{escape(_shown(text))}</span>"
+        for text, state, heat in zip(one.row["tokens"][part], one.row["state"][part], heats[part], strict=True)
     )
     if len(shares) > LONGEST:
         reason += f", {LONGEST} of its {len(shares)} tokens"
     told = (
-        f"<b>{escape(reason)}</b> · update {one.step} · p {number(one.exponent)} · A {one.row['advantage']:+.2f} · "
-        f"f {number(one.row['clip_fraction'])} · largest |log ratio| {number(one.largest)} nats · largest share "
+        f"<b>{escape(reason)}</b> · update {one.step} · p {_three(one.exponent)} · A {_signed(one.row['advantage'])} · "
+        f"f {_three(one.row['clip_fraction'])} · largest |log ratio| {_three(one.largest)} nats · largest share "
         f"{max(shares):.0%}"
     )
     return (
@@ -129,7 +129,7 @@ def _figure(trajectories: Sequence[Trajectory], picked: Mapping[int, str], id: s
         chart.curve(_EXPONENTS, curve, place)
         chart.dots([one.exponent], one.ess([one.exponent]), place)
     chart.legend(list(enumerate(ones)))
-    solved = "; ".join(f"{name}: p {number(one.exponent)}{_target(one)}" for name, one in ones.items())
+    solved = "; ".join(f"{name}: p {_three(one.exponent)}{_target(one)}" for name, one in ones.items())
     rows = tuple(zip(_EXPONENTS, *curves, strict=True))[:: len(_EXPONENTS) // 16]
     return Figure(
         f"{id}-ess",
@@ -144,12 +144,15 @@ def _figure(trajectories: Sequence[Trajectory], picked: Mapping[int, str], id: s
 
 def _target(one: Trajectory) -> str:
     target = one.row.get("target_ess")
-    return "" if target is None else f" for τ {number(target)}"
+    return "" if target is None else f" for τ {_three(target)}"
 
 
-def _heat(share: float, count: int) -> str:
-    """How full a token's colour is, 0 to 1: the script has the same line."""
-    return f"{math.log1p(share * count) / math.log1p(count):.3f}" if count else "0"
+def _three(value: float) -> str:
+    return number(float(f"{value:.3g}")).replace("-", "−")
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")
 
 
 def _shown(text: Any) -> str:

@@ -102,7 +102,7 @@ def table_html(table: Table) -> str:
     caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
     name = escape(table.caption or "numbers")
     return (
-        f'<div class="wide" role="region" aria-label="{name}" tabindex="0"><table>{caption}<thead><tr>{head}</tr>'
+        f'<div class="wide" role="group" aria-label="{name}" tabindex="0"><table>{caption}<thead><tr>{head}</tr>'
         f"</thead><tbody>{rows}</tbody></table></div>"
     )
 
@@ -117,8 +117,10 @@ def _section(section: Section) -> str:
     data = ""
     if section.data is not None:
         data = f'<script type="application/json" id="data-{section.id}">{script_json(section.data)}</script>'
+    # A landmark of the page has a name of its own; the parts of several runs share theirs.
+    name = f' aria-labelledby="{section.id}-h"' if section.level == 2 else ""
     return (
-        f'<section id="{section.id}" aria-labelledby="{section.id}-h" tabindex="-1"><{tag} id="{section.id}-h">'
+        f'<section id="{section.id}"{name} tabindex="-1"><{tag} id="{section.id}-h">'
         f"{escape(section.title)}</{tag}>\n{''.join(_parts(section.parts))}{data}</section>\n"
     )
 
@@ -144,7 +146,7 @@ def _part(part: Part) -> str:
 def _figure(figure: Figure) -> str:
     frame = 'class="picture"'
     if _width(figure) > NARROW:  # on a phone it is moved in its frame, also by keys
-        frame = f'class="picture wide" role="region" aria-label="{escape(figure.title)}" tabindex="0"'
+        frame = f'class="picture wide" role="group" aria-label="{escape(figure.title)}" tabindex="0"'
     note = f"<p>{escape(figure.note)}</p>" if figure.note else ""
     made = f"<code>{escape(figure.source.command)}</code>" if figure.source.command else ""
     made += (

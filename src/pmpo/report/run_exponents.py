@@ -31,7 +31,7 @@ def exponent_figure(view: View, name: str) -> Figure | None:
     chart = Chart(view.steps, Axis.around(ends, "p", include=(0.0, 1.0)))
     if shades:
         _shade(chart, shades)
-        note = "Darker: more of the completions (from 1% to over 60%); completions without an advantage have no p."
+        note = "Fuller: more of the completions (from 1% to over 60%); completions without an advantage have no p."
     else:
         draw_band(chart, low, high, 0)
         note = "The band reaches from the smallest to the largest."

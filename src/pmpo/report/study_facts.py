@@ -155,10 +155,10 @@ def value_text(value: Any) -> str:
 
 
 def cell_name(facts: StudyFacts, settings: Mapping[str, Any]) -> str:
-    """A cell for people: its regime where there are several, and its learning rate."""
+    """A cell for people: its regime where there are several, and its learning rate; "" where neither varies."""
     parts = [facts.regime(settings).name] if len(facts.regimes) > 1 else []
     parts += [f"learning rate {number(float(settings[RATE]))}"] if RATE in settings else []
-    return ", ".join(parts) or "all runs"
+    return ", ".join(parts)
 
 
 def is_study(path: Path) -> bool:

@@ -112,7 +112,7 @@ def _cells(facts: StudyFacts) -> Mapping[str, list[Row]]:
             Row(p.objective, p.difference, p.differences) for p in pairs if tuple(sorted(p.settings.items())) == cell
         ]
         if rows:
-            found[cell_name(facts, dict(cell))] = rows
+            found[cell_name(facts, dict(cell)) or "all runs"] = rows
     return found
 
 

@@ -11,6 +11,7 @@ from pmpo.report.escape import escape
 from pmpo.report.page import size
 from pmpo.report.parts import Figure, Fold, Html, Part, Report, Section, Table, Text, figures_in
 from pmpo.report.run_report import featured_runs
+from pmpo.report.study_best import best_figure
 from pmpo.report.study_facts import StudyFacts
 from pmpo.report.study_forest import forest_parts
 from pmpo.report.study_improvement import improvement_figure
@@ -34,7 +35,7 @@ def study_page(facts: StudyFacts, budget: int = BUDGET) -> Report:
     """The page of a study, with details of as many runs as fit in the budget of bytes."""
     said = verdict(facts)
     lead = _lead(facts, said)
-    fixed = fitting(_figures(facts), budget - FRAME - size([_runs(facts, {})]))
+    fixed = fitting(_figures(facts, said.objective), budget - FRAME - size([_runs(facts, {})]))
     room = budget - FRAME - size([*fixed, _runs(facts, {})])
     featured = featured_runs(facts, said.run, int(_FEATURED * room))
     room -= sum(size(sections) for sections in featured.values())
@@ -95,10 +96,10 @@ def _lead(facts: StudyFacts, said: Verdict) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def _figures(facts: StudyFacts) -> list[Section]:
+def _figures(facts: StudyFacts, best: str) -> list[Section]:
     grid, matrix, scores = regime_figure(facts), improvement_figure(facts), score_figures(facts)
     forest, targets = forest_parts(facts), target_figures(facts)
-    between = [matrix] if matrix else []
+    between = [figure for figure in (matrix, best_figure(facts, best)) if figure]
     if len(facts.regimes) == 1 and len(scores) == 1:  # few enough to stand side by side
         glance = (*scores, *forest[:1], *between, *targets, *_robust(facts), *forest[1:])
         return [Section("scores", "Scores", glance)]

@@ -8,13 +8,12 @@ from collections.abc import Collection, Iterator, Sequence
 
 from pmpo.comparison.results import FINISHED, RunResult
 from pmpo.comparison.tables import RATE
-from pmpo.engine.symptoms import symptoms
-from pmpo.foundation.errors import shortened
-from pmpo.foundation.files import read_json_lines
+from pmpo.foundation.errors import InputError, shortened
 from pmpo.report.axis import Axis
 from pmpo.report.chart import Chart
 from pmpo.report.escape import escape
 from pmpo.report.parts import Html, Link, Table
+from pmpo.report.run_data import RunData, read_run
 from pmpo.report.study_facts import StudyFacts, cell_name, regime_key
 from pmpo.report.study_scores import dot_name
 from pmpo.report.svg import number
@@ -59,7 +58,7 @@ def _listed(facts: StudyFacts, key: object, name: str, detailed: Collection[int]
         for (label, rate), line in lines.items()
     )
     return (
-        f'<details class="fold"><summary>{escape(title)}</summary><div class="wide" role="region" tabindex="0" '
+        f'<details class="fold"><summary>{escape(title)}</summary><div class="wide" role="group" tabindex="0" '
         f'aria-label="{escape(title)}"><table class="runs"><thead><tr>{head}</thead><tbody>{body}</table></div>'
         "</details>"
     )
@@ -97,7 +96,8 @@ def details(facts: StudyFacts, run: RunResult, more: Sequence[tuple[str, str]] =
         more: (id of a section of the page, what it shows) about this run.
     """
     n = facts.number(run)
-    inside = [_curve(facts, run), *_warnings(facts, run), *_completions(facts, run)]
+    found = _folder(facts, run)
+    inside = [_curve(facts, run), *_warnings(run, found), *_completions(found)]
     dot = [(f"d{n}", "Its dot")] if n in facts.followed else []
     links = [f'<a href="#{target}">{escape(text)}</a>' for target, text in [*dot, *more]]
     made = f"<code>{escape(run.command)}</code>" if run.command else ""
@@ -107,6 +107,14 @@ def details(facts: StudyFacts, run: RunResult, more: Sequence[tuple[str, str]] =
         f'<details class="run" id="r{n}"><summary>{escape(dot_name(facts, run))}</summary>{"".join(inside)}'
         f'<p>{" · ".join(links)}</p><p class="source">{made.removeprefix(" · ")}</p></details>'
     )
+
+
+def _folder(facts: StudyFacts, run: RunResult) -> RunData | None:
+    """What the run's folder holds; None without one, or without a log in it, as of a run that crashed at once."""
+    try:
+        return read_run(facts.folder / run.folder) if run.folder else None
+    except InputError:
+        return None
 
 
 def _curve(facts: StudyFacts, run: RunResult) -> str:
@@ -124,17 +132,17 @@ def _curve(facts: StudyFacts, run: RunResult) -> str:
     return f"<p>{escape(facts.score.capitalize())}</p>{chart.svg().replace('>', named, 1)}"
 
 
-def _warnings(facts: StudyFacts, run: RunResult) -> Iterator[str]:
+def _warnings(run: RunResult, found: RunData | None) -> Iterator[str]:
     if run.message:
         yield f"<p><strong>{escape(run.status)}</strong>: {escape(shortened(run.message, 1000))}</p>"
-    if run.folder:
-        rows = [row for row in read_json_lines(facts.folder / run.folder / "metrics.jsonl") if "loss" in row]
-        yield from (f"<p>At update {found.step}: {escape(found.sentence)}</p>" for found in symptoms(rows))
+    for one in found.symptoms if found else ():
+        when = f"At update {one.step}" if one.step else "By its settings"
+        yield f"<p>{when}: {escape(one.sentence)} To try first: <strong>{escape(one.setting)}</strong>.</p>"
 
 
-def _completions(facts: StudyFacts, run: RunResult) -> Iterator[str]:
+def _completions(found: RunData | None) -> Iterator[str]:
     """One completion with the highest and one with the lowest reward of the last measurement."""
-    rows = read_json_lines(facts.folder / run.folder / "samples.jsonl") if run.folder else []
+    rows = found.samples if found else []
     last = [row for row in rows if row.get("step") == rows[-1].get("step")]
     last.sort(key=lambda row: row.get("reward") or 0.0)
     for row in [last[-1], last[0]] if len(last) > 1 else last:

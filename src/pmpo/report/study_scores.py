@@ -47,7 +47,8 @@ def score_figures(facts: StudyFacts) -> list[Figure]:
 def dot_name(facts: StudyFacts, run: RunResult) -> str:
     """A run for people: its objective, cell and seed, and what came of it."""
     came = f"{run.score:.3f}" if run.status == FINISHED else run.status
-    return f"{run.objective}, {cell_name(facts, run.settings)}, seed {run.seed}: {came}"
+    who = [run.objective, cell_name(facts, run.settings), f"seed {run.seed}"]
+    return f"{', '.join(filter(None, who))}: {came}"
 
 
 def _link(facts: StudyFacts, run: RunResult, n: int) -> tuple[str, str, str]:

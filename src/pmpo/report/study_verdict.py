@@ -47,7 +47,7 @@ def _without_seeds(facts: StudyFacts) -> Verdict:
     best = max(facts.results, key=lambda run: run.score)
     if all(run.status != FINISHED for run in facts.results):
         return Verdict(f"No run of {facts.name} has a score: all diverged or crashed.", best.objective, None)
-    where = cell_name(facts, best.settings) if best.settings else ""
+    where = cell_name(facts, best.settings)
     said = f"{best.objective} has the highest {facts.score}, {best.score:.3f}{f' ({where})' if where else ''}"
     others = [run.score for run in facts.results if run.cell == best.cell and run.objective != best.objective]
     lead = f", {best.score - max(others):+.3f} against the next best there" if others else ""

@@ -59,6 +59,17 @@ class Trajectory:
         total = sum(passed)
         return [value / total if total > 0 else 0.0 for value in passed]
 
+    def heats(self, exponent: float) -> list[float]:
+        """A token's share against an equal share of what passes the trust region: 1 where it is four times as much or
+        more, −1 where it is a quarter or less, 0 where it is equal or nothing passes. `theme/microscope.js` has the
+        same."""
+        passing = [w > 0 and slope != 0 for w, slope in zip(self.weights(), self.slopes(), strict=True)]
+        count = sum(passing)
+        return [
+            max(-1.0, min(1.0, round(math.log2(share * count) / 2, 3))) if passes and share > 0 else -float(passes)
+            for share, passes in zip(self.shares(exponent), passing, strict=True)
+        ]
+
     def ess(self, exponents: Sequence[float]) -> list[float]:
         """nESS at every p, over the log ratios that the run's rule solves p over."""
         import torch

@@ -74,7 +74,7 @@ class ObjectiveLoss(Measures, SkipsNonFinite, SamplesTokens):
         )
         mask_BT = given["mask"]
         self._measure(result, mask_BT)
-        self.offer_tokens(result, inputs)
+        self.offer_tokens(result, log_probs_BT, inputs)
         # Ranks sum in the mathematics, but DDP averages gradients.
         loss = result.loss * (self.accelerator.num_processes if self.mode == "train" else 1) + shared_terms
         return self.guard(loss, result, inputs, log_probs_BT)

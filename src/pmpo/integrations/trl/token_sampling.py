@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
 from transformers import TrainerCallback
 
 from pmpo.engine.token_log import TokenLog
@@ -27,11 +28,12 @@ class SamplesTokens(HostTrainer):
         if self.args.token_samples > 0 and self.accelerator.is_main_process:
             self._token_sampler = TokenSampler(self.args.token_samples, self.args.seed)
 
-    def offer_tokens(self, result: PolicyLoss, inputs: dict[str, Any]) -> None:
+    def offer_tokens(self, result: PolicyLoss, log_probs_BT: Tensor, inputs: dict[str, Any]) -> None:
         """A micro-batch that a training loss was computed from."""
         if self._token_sampler is not None and self.mode == "train":
             names = ("prompt_ids", "prompt_mask", "completion_ids", "completion_mask")
-            self._token_sampler.offer(self.state.global_step, MicroBatch(result, *(inputs[name] for name in names)))
+            batch = MicroBatch(result, log_probs_BT.detach(), *(inputs[name] for name in names))
+            self._token_sampler.offer(self.state.global_step, batch)
 
     def take_tokens(self) -> list[dict[str, Any]]:
         """The sample of the newest update, once; [] without one."""
