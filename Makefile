@@ -5,9 +5,9 @@ BIN := $(VENV)/bin
 
 .PHONY: demo test faults browser chromium check install clean
 
-demo: install  ## a small model made on the spot, trained with PMPO until you can see it learn
+demo: install  ## a small model made on the spot learns sums with PMPO; then two objectives beside each other
 	$(BIN)/pmpo train
-	$(BIN)/pmpo compare --study quick --objectives grpo signed --seeds 0
+	$(BIN)/pmpo compare --study quick --objectives grpo sapo --seeds 0 --max_steps 120 --output_dir runs/compare-demo
 
 test: install  ## the whole test suite, doctests included
 	$(BIN)/python -m pytest -n auto --dist worksteal

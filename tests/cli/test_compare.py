@@ -92,6 +92,7 @@ def test_runs_made_elsewhere(toys, capsys, tmp_path):
         ("grpo --seeds 0", "'grpo' belongs to no option"),
         ("--seeds one", "invalid int value"),
         ("--objectives grpo --jobs 0", "--jobs is 0; write a number of processes"),
+        ("--runs nowhere --seeds 0", "name a --study or --objectives to make runs beside them"),
         ("--runs nowhere", "there is no such file or folder"),
     ],
 )

@@ -72,7 +72,12 @@ def main(arguments: Sequence[str]) -> int:
     """
     given, words = _parser().parse_known_args(list(arguments))
     options = _train_options(words)
-    if given.runs and not (given.study or given.objectives or options):
+    if given.runs and not (given.study or given.objectives):
+        if options or given.seeds or given.only:
+            raise InputError(
+                "--runs alone compares runs that are there and makes none, so that settings, --seeds and --only mean "
+                "nothing; name a --study or --objectives to make runs beside them."
+            )
         return _compare_alone(given)
     study = _study(given, options)
     only = _filter(study, given.only or [])

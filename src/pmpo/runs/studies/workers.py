@@ -31,7 +31,7 @@ LOG = "log.txt"
 """What a run says, in its folder."""
 _ATTEMPTS = 2
 """A run whose process was killed from outside begins again once; killed twice, it counts as crashed."""
-_GRACE = 60.0
+_GRACE = 300.0
 """Seconds that runs have for an orderly end when the study is stopped."""
 _NOT_KNOWN = 255
 """What multiprocessing says of the end of a process when the one that it was forked from is gone too."""
