@@ -82,7 +82,22 @@ def test_the_verdict_over_regimes_counts_those_that_are_won(tmp_path):
     ]
     said = verdict(facts(tmp_path, runs)).sentence
     assert said.startswith("Over 2 regimes, gmpo is ahead: the highest held-out score, 0.525")
-    assert "+0.075" in said and "against grpo; it is first in 1 of them, in 1 by more than chance (95 %" in said
+    assert (
+        "+0.075" in said
+        and "against grpo; it is first in 1 of them, in 1 by more than chance (95 % intervals, 5 seeds)" in said
+    )
+
+
+def test_the_verdict_names_the_baseline_and_the_seeds_that_chose_the_rates(tmp_path):
+    runs = [
+        one
+        for name, middle in (("grpo", 0.4), ("gmpo", 0.5), ("pmpo", 0.6))
+        for rate in (1e-4, 2e-4)
+        for one in spread(name, middle - 500 * rate, learning_rate=rate)
+    ]
+    said = verdict(facts(tmp_path, runs)).sentence
+    assert said.startswith("With each objective at its best learning rate, pmpo is ahead: the highest held-out score, ")
+    assert "against gmpo and +0.200 [+0.200, +0.200] against grpo (95 % intervals, 4 seeds; 1 more chose the" in said
 
 
 @pytest.mark.parametrize(
@@ -91,9 +106,9 @@ def test_the_verdict_over_regimes_counts_those_that_are_won(tmp_path):
         (spread("grpo", 0.4), f"grpo reaches a held-out score of {interval(around(0.4))}, from 5 runs."),
         (
             [run("grpo", 0.4), run("gmpo", 0.5)],
-            "gmpo has the highest held-out score, 0.500, +0.100 against the next best there; one seed has no interval",
+            "gmpo has the highest held-out score, 0.500, +0.100 against the next best there; too few seeds for an",
         ),
-        ([run("grpo", 0.5, learning_rate=1e-4)], "0.500 (learning rate 1e-4); one seed has no interval"),
+        ([run("grpo", 0.5, learning_rate=1e-4)], "0.500 (learning rate 1e-4); too few seeds for an interval"),
         ([run("grpo", 0.4, status=CRASHED)], "No run of results has a score: all diverged or crashed."),
     ],
 )  # fmt: skip

@@ -21,7 +21,7 @@ _LABEL = 20
 def target_figures(facts: StudyFacts) -> list[Figure]:
     """One a regime, each objective at its best learning rate."""
     rows = rollouts_to_target(facts.results, facts.target, baseline=facts.baseline)
-    best = {(row.objective, facts.regime(row.settings).key): row.best_rate for row in facts.tuned}
+    best = {(row.objective, facts.regime(row.settings).key): row.rate for row in facts.tuned}
     figures = []
     for regime in facts.regimes:
         here = [row for row in rows if facts.regime(row.settings) == regime]
