@@ -37,7 +37,7 @@ def best_figure(facts: StudyFacts, objective: str) -> Figure | None:
 
 def _drawn(facts: StudyFacts, rows: Sequence[AgainstBest]) -> str:
     names = [shortened(regime.name, 30) for regime in facts.regimes]
-    rates = list(facts.rates) or [None]
+    rates: list[float | None] = [*facts.rates] or [None]
     left, top = 16 + max(map(text_width, [*names, "learning rate"])), FONT + 16
     canvas = Canvas(max(352, left + _WIDE * len(rates) + 4), top + _HIGH * len(names) + 8)
     canvas.texts([(left - 8, top + _HIGH * k + 25, name) for k, name in enumerate(names)], "muted", anchor="end")
