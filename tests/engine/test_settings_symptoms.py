@@ -40,12 +40,18 @@ def test_sound_settings_have_none_and_neither_have_unknown_ones():
             "top_p=1.0",
         ),
         (
-            {"objective": CORRECTED, "top_k": 50, "generation_kwargs": {"repetition_penalty": 1.1}},
+            {
+                "objective": CORRECTED,
+                "top_k": 50,
+                "generation_kwargs": {"repetition_penalty": 1.1},
+                "sampler_noise": 0.5,
+            },
             "truncated_sampling",
-            "sampled with top_k=50, repetition_penalty=1.1",
+            "sampled with top_k=50, repetition_penalty=1.1, and their ratios to the sampler are used: the sampler's "
+            "log-probabilities are those before that",
             "top_k=0, repetition_penalty=1.0",
         ),
-        ({"objective": AT_SAMPLER, "min_p": 0.1}, "truncated_sampling", "min_p=0.1", "min_p=0.0"),
+        ({"objective": AT_SAMPLER, "min_p": 0.1, "use_vllm": True}, "truncated_sampling", "min_p=0.1", "min_p=0.0"),
         (
             {"rollout_staleness": 8},
             "uncorrected_rollouts",
@@ -76,6 +82,7 @@ def test_each_names_the_settings_and_what_to_write(changes, name, said, setting)
     "changes",
     [
         {"top_p": 0.95},  # no ratio to the sampler
+        {"top_p": 0.95, "objective": AT_SAMPLER},  # which is the policy at the start of the round
         {"rollout_staleness": 8, "objective": CORRECTED},
         {"rollout_staleness": 8, "correction": "truncate:ratio_max=2"},
         {"sampler_noise": 0.5, "objective": AT_SAMPLER},
@@ -87,6 +94,19 @@ def test_each_names_the_settings_and_what_to_write(changes, name, said, setting)
 )
 def test_what_is_corrected_for_is_none(changes):
     assert found(**changes) == []
+
+
+def test_a_trust_region_at_the_sampler_is_no_way_out_where_that_is_the_start_of_the_round():
+    assert found(steps_per_generation=1, objective=AT_SAMPLER) == ["one_update"]
+
+
+def test_the_members_that_are_centred_at_the_sampler_need_no_correction():
+    for name in ("p3o", "dppo"):
+        mapping = pmpo.objective(name).to_mapping()
+        assert found(rollout_staleness=8, objective=mapping) == [], name
+    assert found(rollout_staleness=8, objective=pmpo.objective("gmpo").to_mapping()) == ["uncorrected_rollouts"]
+    corrected = pmpo.objective("gmpo", correction="truncate:ratio_max=2").to_mapping()
+    assert found(rollout_staleness=8, objective=corrected) == []
 
 
 def test_no_correction_by_name_is_none():

@@ -121,7 +121,7 @@ def test_histograms_with_other_edges_are_spread_by_overlap():
         ("entropy_collapse", "Entropy collapse", "entropy"),
         ("no_signal", "No learning signal", "signal"),
         ("truncated", "Truncated completions", "truncated"),
-        ("exploding", "Exploding ratios", "log-ratios"),
+        ("exploding_ratios", "Exploding ratios", "log-ratios"),
     ],
 )
 def test_the_diagnosis_names_each_symptom_its_figure_and_what_to_try(tmp_path, kind, symptom, figure):

@@ -114,13 +114,13 @@
       "aria-label": "Tokens, coloured by their share of the gradient; arrow keys move from one to the next" });
     const detail = element("table", { className: "detail" });
     const facts = element("table", { className: "facts" });
-    const curve = drawn("svg", { class: "ess", viewBox: "0 0 340 220", width: "340", height: "220", role: "img" });
+    const [curve, along] = [1, 2].map(() => drawn("svg", { viewBox: "0 0 340 252", width: "340", height: "252", role: "img" }));
     place.replaceChildren(
       element("div", { className: "controls" },
         element("label", { htmlFor: `${id}-choice`, textContent: "Completion " }), choice,
         element("span", { className: "exponent" }, element("label", { htmlFor: `${id}-p`, textContent: "Exponent p " }), slider, value),
         element("span", { className: "presets" }, ...presets.map(([button]) => button))),
-      prompt, tokens, element("div", { className: "lens" }, detail, facts, curve));
+      prompt, tokens, element("div", { className: "lens" }, along, curve, detail, facts));
 
     let now, active = 0, spans = [];
 
@@ -149,7 +149,7 @@
       slider.setAttribute("aria-valuetext",
         `p ${short(p)}: effective share of tokens ${short(effective)}, largest share ${percent(of[most])}`);
       for (const [button, at] of presets) button.setAttribute("aria-pressed", String(Math.abs(at() - p) < 0.005));
-      draw(p, effective);
+      drawCurve(p, effective);
       describe(p);
       focus(active, p);
     }
@@ -164,6 +164,7 @@
       span.setAttribute("aria-label", `Token ${t + 1}, ${now.tokens[t]}: ${percent(at(p))} of the gradient at p ` +
         `${short(p)}, log ratio ${signed(now.log_ratio[t])}, ${STATES[now.state[t]]}`);
       tokens.setAttribute("aria-activedescendant", span.id);
+      drawShares(p);
       rows(detail, `Token ${t + 1} of ${spans.length}: ${now.tokens[t]}`, [
         [`share at p = ${short(p)}`, percent(at(p))],
         ["share at p = 1", percent(at(1))],
@@ -196,31 +197,56 @@
         element("tr", {}, element("th", { scope: "row", textContent: name }), element("td", { textContent: text })))));
     }
 
-    function draw(p, effective) {
-      const x = (at) => 54 + ((at + limit) / (2 * limit)) * 274, y = (at) => 172 - at * 160;
-      const grid = { stroke: "currentColor", class: "grid" }, label = { fill: "currentColor", class: "muted", "font-size": "13" };
-      const points = Array.from({ length: 161 }, (_, k) => (k / 80 - 1) * limit);
-      const line = points.map((at) => `${x(at).toFixed(1)},${y(ess(now.over, now.rho, at)).toFixed(1)}`).join(" ");
-      const parts = [
-        drawn("title", {}, `Effective share of tokens against p: ${short(effective)} at p = ${short(p)}`),
-        ...[0, 0.5, 1].flatMap((at) => [
-          drawn("line", { ...grid, x1: 54, x2: 328, y1: y(at), y2: y(at) }),
-          drawn("text", { ...label, x: 48, y: y(at) + 4, "text-anchor": "end" }, short(at)),
-        ]),
-        ...[-limit, -limit / 2, 0, limit / 2, limit].map((at) =>
-          drawn("text", { ...label, x: x(at), y: 190, "text-anchor": "middle" }, short(at))),
-        drawn("text", { ...label, x: x(0), y: 212, "text-anchor": "middle" }, "exponent p"),
-        drawn("text", { ...label, x: 14, y: 92, "text-anchor": "middle", transform: "rotate(-90 14 92)" }, "nESS(p)"),
-      ];
+    const MUTED = { fill: "currentColor", class: "muted", "font-size": "13" };
+
+    // Axes of a picture of 340 by 252: x(at) and y(at) are places in pixels, from data in their own units.
+    function axes(picture, title, [low, high], top, xticks, yticks, names) {
+      const x = (at) => 68 + ((at - low) / (high - low || 1)) * 260, y = (at) => 172 - (at / top) * 158;
+      picture.replaceChildren(drawn("title", {}, title),
+        ...yticks.flatMap(([at, text]) => [
+          drawn("line", { stroke: "currentColor", class: "grid", x1: 68, x2: 328, y1: y(at), y2: y(at) }),
+          drawn("text", { ...MUTED, x: 62, y: y(at) + 4, "text-anchor": "end" }, text)]),
+        ...xticks.map((at) => drawn("text", { ...MUTED, x: x(at), y: 190, "text-anchor": "middle" }, short(at))),
+        drawn("text", { ...MUTED, x: 198, y: 209, "text-anchor": "middle" }, names[0]),
+        drawn("text", { ...MUTED, x: 12, y: 92, "text-anchor": "middle", transform: "rotate(-90 12 92)" }, names[1]));
+      return { x, y };
+    }
+
+    function line(points, kind, dash = "", width = 2) {
+      return drawn("polyline", { points: points.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(" "), fill: "none",
+        stroke: "currentColor", "stroke-width": width, "stroke-dasharray": dash, class: kind });
+    }
+
+    function drawCurve(p, effective) {
+      const { x, y } = axes(curve, `Effective share of tokens against p: ${short(effective)} at p = ${short(p)}`,
+        [-limit, limit], 1, [-limit, -limit / 2, 0, limit / 2, limit], [[0, "0"], [0.5, "0.5"], [1, "1"]], ["exponent p", "nESS(p)"]);
       if (now.target_ess !== undefined) {
         const at = y(now.target_ess);
-        parts.push(drawn("line", { stroke: "currentColor", class: "muted", "stroke-dasharray": "4 3", x1: 54, x2: 328, y1: at, y2: at }),
-          drawn("text", { ...label, x: 326, y: at < 26 ? at + 15 : at - 5, "text-anchor": "end" }, "τ"));
+        curve.append(line([[68, at], [328, at]], "muted", "4 3", 1),
+          drawn("text", { ...MUTED, x: 326, y: at < 28 ? at + 15 : at - 5, "text-anchor": "end" }, "τ"));
       }
-      parts.push(drawn("polyline", { points: line, fill: "none", stroke: "currentColor", "stroke-width": 2, class: "c1" }),
+      const points = Array.from({ length: 161 }, (_, k) => (k / 80 - 1) * limit);
+      curve.append(line(points.map((at) => [x(at), y(ess(now.over, now.rho, at))]), "c1"),
         drawn("circle", { cx: x(now.exponent), cy: y(ess(now.over, now.rho, now.exponent)), r: 5, fill: "currentColor", class: "c1" }),
-        drawn("circle", { cx: x(p), cy: y(effective), r: 7, fill: "none", stroke: "currentColor", "stroke-width": 2.5, class: "c2" }));
-      curve.replaceChildren(...parts);
+        drawn("circle", { cx: x(p), cy: y(effective), r: 7, fill: "none", stroke: "currentColor", "stroke-width": 2.5, class: "c2" }),
+        drawn("text", { ...MUTED, x: 68, y: 232 }, "full dot: the solved p; ring: the slider's"));
+    }
+
+    function drawShares(p) {
+      const series = [["p = 0", 0, "c4", "2 3"], ["p = 1", 1, "c3", "7 3"], ["solved", now.exponent, "c1", ""],
+        [`p = ${short(p)}`, p, "c2", ""]].map(([name, at, kind, dash]) =>
+        [name, shares(now.c, now.rho, now.slope, at), kind, dash, kind === "c2" ? 3 : 2]);
+      const top = Math.max(1e-6, ...series.map(([, of]) => Math.max(...of))), count = spans.length;
+      const { x, y } = axes(along, `Share of the gradient, token by token, at p = 0, 1, ${short(now.exponent)} and ${short(p)}`,
+        [1, count], top, [...new Set([1, Math.round((count + 1) / 2), count])], [0, top / 2, top].map((at) => [at, percent(at)]),
+        ["token", "share"]);
+      along.append(line([[x(active + 1), 14], [x(active + 1), 172]], "muted", "4 3", 1));
+      series.forEach(([name, of, kind, dash, width], k) => {
+        const left = 68 + (k % 2) * 140, down = 230 + Math.floor(k / 2) * 18;
+        along.append(line(of.map((share, t) => [x(t + 1), y(share)]), kind, dash, width),
+          line([[left, down - 4], [left + 26, down - 4]], kind, dash, width),
+          drawn("text", { fill: "currentColor", "font-size": "13", x: left + 32, y: down }, name));
+      });
     }
 
     const p = () => (Math.abs(slider.value - now.exponent) < 0.005 ? now.exponent : Number(slider.value));
