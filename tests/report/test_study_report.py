@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from dataclasses import replace
+from statistics import fmean
 
 import pytest
 from page_reader import Reader
@@ -208,6 +209,10 @@ def test_figures_hold_the_numbers_of_the_tables(regimes):
     first = found.results[0].settings
     pairs = {p.objective: p.difference.value for p in paired_to_baseline(found.results, "grpo") if p.settings == first}
     assert {row[0]: row[1] for row in figures["forest-cell-1"].table.rows} == pairs
+    fresh = {row.objective: row.values for row in found.tuned if row.settings == found.grid[0].settings}
+    told = {row[0]: row[1] for row in figures["forest-1"].table.rows}
+    ahead = {name: fmean(values) - fmean(fresh["grpo"]) for name, values in fresh.items() if name != "grpo"}
+    assert told == pytest.approx(ahead) and set(told) == {"gmpo", "pmpo", "signed"}
     best = verdict(found).objective
     told = {row[0]: row[2] for row in figures["best"].table.rows}
     assert sorted(told.values()) == sorted(row.improvement.value for row in against_best(found.results, best))

@@ -30,8 +30,8 @@ def best_figure(facts: StudyFacts, objective: str) -> Figure | None:
         f"({cell_name(facts, least.settings)}).",
         table=_table(facts, rows),
         source=facts.source,
-        note="A column is a learning rate. The best of the others is chosen cell by cell, on the same runs, luck included. Blue is above ½, orange "
-        "below; bold where the 95 % interval leaves ½ out.",
+        note="A column is a learning rate. The best of the others is chosen cell by cell, on the same runs, luck "
+        "included. Blue is above ½, orange below; bold where the 95 % interval leaves ½ out.",
     )
 
 
