@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from dataclasses import replace
+from statistics import fmean
 
 import pytest
 from page_reader import Reader
@@ -82,7 +83,22 @@ def test_the_verdict_over_regimes_counts_those_that_are_won(tmp_path):
     ]
     said = verdict(facts(tmp_path, runs)).sentence
     assert said.startswith("Over 2 regimes, gmpo is ahead: the highest held-out score, 0.525")
-    assert "+0.075" in said and "against grpo; it is first in 1 of them, in 1 by more than chance (95 %" in said
+    assert (
+        "+0.075" in said
+        and "against grpo; it is first in 1 of them, in 1 by more than chance (95 % intervals, 5 seeds)" in said
+    )
+
+
+def test_the_verdict_names_the_baseline_and_the_seeds_that_chose_the_rates(tmp_path):
+    runs = [
+        one
+        for name, middle in (("grpo", 0.4), ("gmpo", 0.5), ("pmpo", 0.6))
+        for rate in (1e-4, 2e-4)
+        for one in spread(name, middle - 500 * rate, learning_rate=rate)
+    ]
+    said = verdict(facts(tmp_path, runs)).sentence
+    assert said.startswith("With each objective at its best learning rate, pmpo is ahead: the highest held-out score, ")
+    assert "against gmpo and +0.200 [+0.200, +0.200] against grpo (95 % intervals, 4 seeds; 1 more chose the" in said
 
 
 @pytest.mark.parametrize(
@@ -91,9 +107,9 @@ def test_the_verdict_over_regimes_counts_those_that_are_won(tmp_path):
         (spread("grpo", 0.4), f"grpo reaches a held-out score of {interval(around(0.4))}, from 5 runs."),
         (
             [run("grpo", 0.4), run("gmpo", 0.5)],
-            "gmpo has the highest held-out score, 0.500, +0.100 against the next best there; one seed has no interval",
+            "gmpo has the highest held-out score, 0.500, +0.100 against the next best there; too few seeds for an",
         ),
-        ([run("grpo", 0.5, learning_rate=1e-4)], "0.500 (learning rate 1e-4); one seed has no interval"),
+        ([run("grpo", 0.5, learning_rate=1e-4)], "0.500 (learning rate 1e-4); too few seeds for an interval"),
         ([run("grpo", 0.4, status=CRASHED)], "No run of results has a score: all diverged or crashed."),
     ],
 )  # fmt: skip
@@ -193,6 +209,10 @@ def test_figures_hold_the_numbers_of_the_tables(regimes):
     first = found.results[0].settings
     pairs = {p.objective: p.difference.value for p in paired_to_baseline(found.results, "grpo") if p.settings == first}
     assert {row[0]: row[1] for row in figures["forest-cell-1"].table.rows} == pairs
+    fresh = {row.objective: row.values for row in found.tuned if row.settings == found.grid[0].settings}
+    told = {row[0]: row[1] for row in figures["forest-1"].table.rows}
+    ahead = {name: fmean(values) - fmean(fresh["grpo"]) for name, values in fresh.items() if name != "grpo"}
+    assert told == pytest.approx(ahead) and set(told) == {"gmpo", "pmpo", "signed"}
     best = verdict(found).objective
     told = {row[0]: row[2] for row in figures["best"].table.rows}
     assert sorted(told.values()) == sorted(row.improvement.value for row in against_best(found.results, best))

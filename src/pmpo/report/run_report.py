@@ -62,9 +62,7 @@ def _featured(facts: StudyFacts, chosen: RunResult | None) -> Iterator[RunResult
     if chosen is not None:
         yield chosen
         key = regime_key(chosen.settings)
-        best = {
-            row.best_rate for row in facts.tuned if row.objective == facts.baseline and regime_key(row.settings) == key
-        }
+        best = {row.rate for row in facts.tuned if row.objective == facts.baseline and regime_key(row.settings) == key}
         beside = [
             run for run in facts.results
             if run.objective == facts.baseline and regime_key(run.settings) == key

@@ -11,7 +11,7 @@ from pmpo.report.parts import Figure, Table
 from pmpo.report.study_facts import StudyFacts, cell_name, regime_key
 from pmpo.report.svg import FONT, Canvas, number, text_width
 
-_WIDE, _HIGH = 104, 44
+_WIDE, _HIGH = 85, 44
 _DARKEST = 0.5
 """Opacity of a cell at 0 and 1; the text on it keeps its contrast."""
 
@@ -30,20 +30,22 @@ def best_figure(facts: StudyFacts, objective: str) -> Figure | None:
         f"({cell_name(facts, least.settings)}).",
         table=_table(facts, rows),
         source=facts.source,
-        note="The best of the others is chosen cell by cell, on the same runs, luck included. Blue is above ½, orange "
-        "below; bold where the 95 % interval leaves ½ out.",
+        note="A column is a learning rate. The best of the others is chosen cell by cell, on the same runs, luck "
+        "included. Blue is above ½, orange below; bold where the 95 % interval leaves ½ out.",
     )
 
 
 def _drawn(facts: StudyFacts, rows: Sequence[AgainstBest]) -> str:
-    names = [shortened(regime.name, 30) for regime in facts.regimes]
-    rates = list(facts.rates) or [None]
-    left, top = 16 + max(map(text_width, [*names, "learning rate"])), FONT + 16
+    several = len(facts.regimes) > 1
+    names = [shortened(regime.name, 30) if several else "" for regime in facts.regimes]
+    rates: list[float | None] = [*facts.rates] or [None]
+    left = 16 + max(map(text_width, [*names, "learning rate"])) if several else 6.0
+    top = FONT + 16
     canvas = Canvas(max(352, left + _WIDE * len(rates) + 4), top + _HIGH * len(names) + 8)
     canvas.texts([(left - 8, top + _HIGH * k + 25, name) for k, name in enumerate(names)], "muted", anchor="end")
     heads = [(left + _WIDE * (k + 0.5), FONT + 4.0, "" if r is None else number(r)) for k, r in enumerate(rates)]
     canvas.texts(heads, "muted", anchor="middle")
-    if facts.rates:
+    if facts.rates and several:
         canvas.text(left - 8, FONT + 4, "learning rate", "muted", anchor="end")
     keys = [regime.key for regime in facts.regimes]
     for row in rows:
@@ -54,7 +56,7 @@ def _drawn(facts: StudyFacts, rows: Sequence[AgainstBest]) -> str:
         canvas.cells([(x, y, _WIDE - 3, _HIGH - 3, strength)], "c1" if one.value > 0.5 else "c2")
         sure = one.low > 0.5 or one.high < 0.5
         canvas.text(x + _WIDE / 2 - 1, y + 18, f"{one.value:.2f}", anchor="middle", bold=sure)
-        canvas.text(x + _WIDE / 2 - 1, y + 34, shortened(row.best, 13), anchor="middle", size=12)
+        canvas.text(x + _WIDE / 2 - 1, y + 34, shortened(row.best, 11), anchor="middle", size=12)
     return canvas.svg()
 
 

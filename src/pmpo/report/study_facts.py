@@ -82,7 +82,7 @@ class StudyFacts:
 
     @cached_property
     def tuned(self) -> tuple[TunedScore, ...]:
-        """Every objective in every regime at its best learning rate, chosen on other seeds."""
+        """Every objective in every regime at its best learning rate, which seeds that are not reported have chosen."""
         return tuple(tuned_scores(self.results))
 
     @cached_property
@@ -107,7 +107,7 @@ class StudyFacts:
         """Numbers of the runs whose dots are links: all, or of very many those at the best rates and broken ones."""
         if len(self.results) <= _MANY:
             return frozenset(range(len(self.results)))
-        best = {(row.objective, regime_key(row.settings)): row.best_rate for row in self.tuned}
+        best = {(row.objective, regime_key(row.settings)): row.rate for row in self.tuned}
         return frozenset(
             n for n, run in enumerate(self.results)
             if run.status != FINISHED

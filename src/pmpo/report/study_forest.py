@@ -98,7 +98,7 @@ _COLUMNS = ("objective", "difference", "low", "high", "pairs")
 _DRAWN = 120
 """Rows of all cells together that are still drawn."""
 _NOTE = "A row is the mean difference on the same seeds with its 95 % interval, ticks are seeds; right is better. "
-_TUNED = "Each objective runs at the learning rate that its other seeds chose."
+_TUNED = "Each objective runs at the learning rate that seeds chose which are not shown."
 
 
 def _cells(facts: StudyFacts) -> Mapping[str, list[Row]]:

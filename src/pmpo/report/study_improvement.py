@@ -44,7 +44,8 @@ def _drawn(matrix: ImprovementMatrix) -> str:
     for k, name in enumerate(names):
         canvas.text(left + _WIDE * k + 20, top - 6, name, turn=-45)
     boxes: dict[str, list[tuple[float, float, float, float, float]]] = {"c1": [], "c2": []}
-    plain, sure = [], []
+    plain: list[tuple[float, float, str]] = []
+    sure: list[tuple[float, float, str]] = []
     for (row, column), found in matrix.probability.items():
         x, y = left + _WIDE * matrix.objectives.index(column), top + _HIGH * matrix.objectives.index(row)
         words = (x + _WIDE / 2 - 1, y + 17, f"{found.value:.2f}" if found.n else "–")

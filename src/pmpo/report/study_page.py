@@ -127,10 +127,20 @@ def _robust(facts: StudyFacts) -> list[Part]:
     for row in robustness(facts.results):
         regime = facts.regime(row.settings)
         score = tuned[row.objective, regime.key].score
-        found = (score.value, score.low, score.high, row.best_rate, row.lowest, row.highest, 100 * row.collapsed)
+        found = (
+            score.value,
+            score.low,
+            score.high,
+            tuned[row.objective, regime.key].rate,
+            row.lowest,
+            row.highest,
+            100 * row.collapsed,
+        )
         rows.append((*([regime.name] if len(facts.regimes) > 1 else []), row.objective, *found))
-    names = ("objective", "tuned score", "low", "high", f"best {RATE}", "good from", "good to", "collapsed, %")
-    caption = "Tuned (best learning rate chosen on the other seeds) and robust (range with 90 % of the best mean)"
+    names = ("objective", "tuned score", "low", "high", f"chosen {RATE}", "good from", "good to", "collapsed, %")
+    caption = (
+        "Tuned (the learning rate chosen by seeds that do not count) and robust (range with 90 % of the best mean)"
+    )
     where = ("regime",) if len(facts.regimes) > 1 else ()
     table = Table((*where, *names), tuple(rows), caption)
     return [table] if len(rows) <= 40 else [Fold("Tuned and robust scores", (table,))]

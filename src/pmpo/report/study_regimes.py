@@ -31,9 +31,8 @@ def regime_figure(facts: StudyFacts) -> Figure | None:
         description=f"{won}.",
         table=_table(cells),
         source=facts.source,
-        note="Each objective at its best learning rate, chosen on other seeds. The margin is the winner's lead over "
-        "the next best with its 95 % interval, counted on seeds that did not choose the two: below 0 where the lead "
-        "does not hold on them. Bold where the interval is above 0.",
+        note="Each objective at its best learning rate, chosen by seeds that do not count. The margin is the winner's "
+        "lead over the next best with its 95 % interval; bold where that is above 0.",
     )
 
 

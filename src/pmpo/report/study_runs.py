@@ -76,7 +76,7 @@ def _entry(facts: StudyFacts, run: RunResult, detailed: Collection[int]) -> str:
 def first_to_show(facts: StudyFacts, chosen: RunResult | None) -> list[RunResult]:
     """The runs in the order in which details of them matter: the verdict's, broken ones, those at the best learning
     rates, the rest."""
-    best = {(row.objective, facts.regime(row.settings).key): row.best_rate for row in facts.tuned}
+    best = {(row.objective, facts.regime(row.settings).key): row.rate for row in facts.tuned}
 
     def rank(run: RunResult) -> int:
         if run is chosen:

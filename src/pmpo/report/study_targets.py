@@ -21,8 +21,8 @@ _LABEL = 20
 def target_figures(facts: StudyFacts) -> list[Figure]:
     """One a regime, each objective at its best learning rate."""
     rows = rollouts_to_target(facts.results, facts.target, baseline=facts.baseline)
-    best = {(row.objective, facts.regime(row.settings).key): row.best_rate for row in facts.tuned}
-    figures = []
+    best = {(row.objective, facts.regime(row.settings).key): row.rate for row in facts.tuned}
+    figures: list[Figure] = []
     for regime in facts.regimes:
         here = [row for row in rows if facts.regime(row.settings) == regime]
         mine = [row for row in here if _rate(row) in (None, best.get((row.objective, regime.key)))]
