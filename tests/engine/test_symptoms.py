@@ -21,7 +21,8 @@ HEALTHY = {
     "log_ratio/max": 1.2,
     "log_ratio/min": -1.5,
     "kl_old": 0.003,
-    "clip_fraction/two_sided": 0.01,
+    "clip_fraction/one_sided": 0.01,
+    "clip_fraction/two_sided": 0.6,
     "ess/mean": 0.99,
     "kl": 0.05,
 }
@@ -101,7 +102,7 @@ def test_a_run_that_collapsed_is_told_its_cause_first():
         ("exploding_ratios", {}, {"log_ratio/max": 4.5}, "moved log ratios of 4.5 nats away"),
         ("exploding_ratios", {}, {"log_ratio/min": -7.0}, "moved log ratios of 7 nats away"),
         ("exploding_ratios", {}, {"kl_old": 0.15}, "in the last 5 log events the policy moved 0.15 nats per token"),
-        ("mostly_clipped", {}, {"clip_fraction/two_sided": 0.6}, "60% of what is learned from lies outside"),
+        ("mostly_clipped", {}, {"clip_fraction/one_sided": 0.75}, "trust region clips 75% of what is learned from"),
         ("few_tokens", {}, {"ess/mean": 0.2}, "20% of a completion on average"),
         ("equal_ratios", {}, {"log_ratio/max": 0.01, "log_ratio/min": -0.02}, "further from 0 than 0.02 nats"),
         ("far_from_reference", {}, {"kl": 3.0}, "3 nats per token away from the reference"),
@@ -121,7 +122,7 @@ JUST_RIGHT = [
     {"completions/mean_length": 51.0},
     {"completions/mean_length": 9.0, "reward": 0.6},  # shorter and better
     {"log_ratio/max": 3.9, "log_ratio/min": -3.9, "kl_old": 0.09},
-    {"clip_fraction/two_sided": 0.49},
+    {"clip_fraction/one_sided": 0.6},
     {"ess/mean": 0.26},
     {"log_ratio/max": 0.05, "log_ratio/min": -0.01},
     {"kl": 0.9},

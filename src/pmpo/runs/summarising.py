@@ -49,12 +49,12 @@ def summarise(settings: Settings, plan: Plan, held_out: "HeldOutCallback", start
         reached_target=None if target is None or last is None else last.value >= target,
         wall_seconds=round(time.monotonic() - started, 1),
         tokens=int(state.num_input_tokens_seen),
-        warnings=[_warning(one) for one in held_out.trainer.symptoms.found],
+        warnings=[warning_of(one) for one in held_out.trainer.symptoms.found],
     )
     return replace(result, learned=has_learned(changes(result)))
 
 
-def _warning(symptom: Symptom) -> str:
+def warning_of(symptom: Symptom) -> str:
     """With the update it was found at, if the run had begun."""
     return f"update {symptom.step}: {symptom.sentence}" if symptom.step else symptom.sentence
 
