@@ -38,7 +38,8 @@
   // Colours as [r, g, b, a], blended in sRGB as the browser does.
   colour(text) {
     if (!this.pen) {
-      this.pen = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d");
+      const one = Object.assign(document.createElement("canvas"), { width: 1, height: 1 });
+      this.pen = one.getContext("2d", { willReadFrequently: true });
       this.colours = new Map();
     }
     if (!this.colours.has(text)) {

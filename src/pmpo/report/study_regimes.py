@@ -74,7 +74,7 @@ def _cell(canvas: Canvas, facts: StudyFacts, x: float, y: float, cell: RegimeCel
     canvas.text(x + 34, y + 25, shortened(cell.winner, 19), bold=True)
     canvas.text(x + 14, y + 45, _margin(cell), bold=sure, size=12)
     over = f"over {shortened(cell.runner_up, 20)}" if cell.runner_up else ""
-    canvas.text(x + 14, y + 63, over, "muted", size=12)
+    canvas.text(x + 14, y + 63, over, "ink", size=12)
 
 
 def _margin(cell: RegimeCell) -> str:
