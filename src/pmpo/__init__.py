@@ -6,6 +6,7 @@ Importing this package loads torch and nothing else; trainers live in `pmpo.inte
 from pmpo.objective.advantages import equal_groups, group_advantages
 from pmpo.objective.batch import BatchContext
 from pmpo.objective.correction import divergence_mask, rollout_weights
+from pmpo.objective.decoupling import Correction, MaskedCorrection, TruncatedCorrection
 from pmpo.objective.diagnostics import Diagnostics
 from pmpo.objective.exponents import (
     ClipAwareESS,
@@ -38,12 +39,14 @@ __all__ = [
     "OBJECTIVES",
     "BatchContext",
     "ClipAwareESS",
+    "Correction",
     "Diagnostics",
     "ExponentFacts",
     "FeedbackAdaptiveClip",
     "FixedExponent",
     "LinearMap",
     "LogRatioClip",
+    "MaskedCorrection",
     "NoClip",
     "Objective",
     "PassThroughClip",
@@ -56,6 +59,7 @@ __all__ = [
     "SequenceRatioClip",
     "SignedExponent",
     "SoftGate",
+    "TruncatedCorrection",
     "TrustRegion",
     "TwoSidedClip",
     "__version__",

@@ -34,7 +34,7 @@ _DECISIVE = """
     vllm_importance_sampling_mode vllm_importance_sampling_clip_max vllm_importance_sampling_clip_min
     off_policy_mask_threshold use_bias_correction_kl use_transformers_continuous_batching
     transformers_continuous_batching_config use_transformers_paged vllm_importance_sampling_cap objective exponent
-    trust_region sequence_weight advantage reward_timeout generation_chunk_size
+    trust_region sequence_weight advantage correction old_policy reward_timeout generation_chunk_size
 """
 DECISIVE = frozenset(_DECISIVE.split())
 

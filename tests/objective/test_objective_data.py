@@ -14,6 +14,7 @@ import torch
 import pmpo
 from pmpo.foundation.errors import InputError
 from pmpo.objective.advantages import ADVANTAGES
+from pmpo.objective.decoupling import CORRECTIONS, OLD_POLICIES
 from pmpo.objective.exponents import EXPONENTS
 from pmpo.objective.kinds import KINDS
 from pmpo.objective.options import meanings_of, options_of, summary_of
@@ -45,11 +46,18 @@ REGIONS = [
     pmpo.SoftGate(2.0, 3.0),
     pmpo.NoClip(),
 ]
+CORRECTED = [
+    pmpo.TruncatedCorrection(),
+    pmpo.TruncatedCorrection("sequence", math.inf),
+    pmpo.MaskedCorrection("token", 5.0, 0.5),
+    None,
+]
 
 
 def test_the_lists_above_have_every_part_of_the_library():
     assert {type(rule) for rule in RULES} == set(EXPONENTS.values())
     assert {type(region) for region in REGIONS} == set(TRUST_REGIONS.values())
+    assert {type(one) for one in CORRECTED[:-1]} == set(CORRECTIONS.values())
     assert {type(target) for target in TARGETS[:-1]} == set(TARGET_MAPS.values())
 
 
@@ -88,12 +96,17 @@ def test_every_combination_of_parts_comes_back():
         one = pmpo.objective("pmpo", sequence_weight=weight, advantage=advantage, **numbers)
         for again in (through_json(one), pmpo.objective(one.to_text())):
             assert again == one and vars(again) == vars(one)
+    decoupled = [{"correction": one} for one in CORRECTED] + [{"old_policy": name} for name in OLD_POLICIES]
+    for changes in decoupled:
+        one = pmpo.objective("pmpo", **changes)
+        for again in (through_json(one), pmpo.objective(one.to_text())):
+            assert again == one and vars(again) == vars(one)
 
 
-@pytest.mark.parametrize("kind", ["exponent", "trust_region", "target"])
+@pytest.mark.parametrize("kind", ["exponent", "trust_region", "correction", "target"])
 def test_every_part_comes_back_from_its_data_and_its_text(kind):
     kind = KINDS[kind]
-    for part in {"rule": RULES, "region": REGIONS, "map": TARGETS}[kind.key]:
+    for part in {"rule": RULES, "region": REGIONS, "kind": CORRECTED, "map": TARGETS}[kind.key]:
         for data in (data_of(kind, part), shortened_data(kind, part), text_of(kind, part)):
             assert part_of(kind, data) == part, data
 
@@ -118,6 +131,15 @@ def test_the_mapping_is_the_one_that_yaml_has():
         "kl_coef": 0.0,
         "kl_bias_correction": False,
         "max_completion_length": None,
+        "correction": None,
+        "old_policy": "start",
+    }
+    corrected = pmpo.objective("grpo", correction=pmpo.MaskedCorrection("sequence", 3.0))
+    assert corrected.to_mapping()["correction"] == {
+        "kind": "mask",
+        "level": "sequence",
+        "ratio_max": 3.0,
+        "ratio_min": None,
     }
 
 

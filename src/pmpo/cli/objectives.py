@@ -22,8 +22,10 @@ _HOW = {
     "exponent": "exponent: NUMBER, or NAME:option=value,option=value, or {rule: NAME, option: value}",
     "trust_region": "trust_region: NAME:option=value, or {region: NAME, option: value}",
     "target": "exponent: clip_aware_ess:target=NAME, clip_aware_ess:option=value, or {…, target: {map: NAME, …}}",
+    "correction": "correction: NAME:option=value, or {kind: NAME, option: value}, or none",
     "sequence_weight": "sequence_weight: NAME",
     "advantage": "advantage: NAME",
+    "old_policy": "old_policy: NAME",
 }
 """How each kind of part is written in YAML and, after `--`, as a flag."""
 
@@ -51,7 +53,8 @@ def _print_family() -> None:
     for key, kind in KINDS.items():
         _print_parts(f"{kind.what}s", _HOW[key], catalogue.parts(kind))
     for key, names in catalogue.choices().items():
-        _print_table(f"{key.replace('_', ' ')}s", _HOW[key], ("name", "equation"), names.items())
+        title = f"{key.replace('_', ' ')}s".replace("ys", "ies")
+        _print_table(title, _HOW[key], ("name", "meaning"), names.items())
     print(
         "A part of your own is a dataclass or a function; it is written package.module:Name or path/to/file.py:Name.\n"
         "One objective as YAML: pmpo objectives pmpo"

@@ -8,6 +8,7 @@ from typing import Any
 
 from pmpo.foundation.spec import Spec
 from pmpo.objective.advantages import ADVANTAGES
+from pmpo.objective.decoupling import OLD_POLICIES
 from pmpo.objective.kinds import KINDS, Kind
 from pmpo.objective.options import REQUIRED, Option, options_of, summary_of
 from pmpo.objective.presets import OBJECTIVES
@@ -71,8 +72,8 @@ def takes(option: Option) -> str:
 
 
 def choices() -> Mapping[str, Mapping[str, str]]:
-    """Parts without options: {field of an objective: {name: equation}}."""
-    return {"sequence_weight": SEQUENCE_WEIGHTS, "advantage": ADVANTAGES}
+    """Parts without options: {field of an objective: {name: equation or meaning}}."""
+    return {"sequence_weight": SEQUENCE_WEIGHTS, "advantage": ADVANTAGES, "old_policy": OLD_POLICIES}
 
 
 def _default(option: Option) -> str:

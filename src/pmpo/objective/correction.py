@@ -120,6 +120,14 @@ def _bounds(mode: str, ratio_min: float | None, ratio_max: float | None) -> tupl
             f"mode '{mode}' needs a bound: write ratio_max (3.0), ratio_min or both; ratio_max=math.inf asks for plain "
             "importance weights."
         )
+    return ratio_bounds(ratio_min, ratio_max)
+
+
+def ratio_bounds(ratio_min: float | None, ratio_max: float | None) -> tuple[float, float]:
+    """Both bounds of a ratio, 0 and infinity where there is none.
+
+    Raises: ValueError for bounds that hold nothing.
+    """
     low, high = ratio_min if ratio_min is not None else 0.0, ratio_max if ratio_max is not None else math.inf
     if not 0.0 <= low < high:
         raise ValueError(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, is_dataclass
 from typing import Any
 
 from pmpo.foundation.named import name_of
+from pmpo.objective.decoupling import CORRECTIONS, Correction
 from pmpo.objective.exponents import EXPONENTS, FixedExponent
 from pmpo.objective.options import options_of
 from pmpo.objective.region import TrustRegion
@@ -24,6 +25,7 @@ class Kind:
         known: those of the library by name.
         number: what a number alone means; None where it means nothing.
         base: what one must inherit from.
+        optional: whether there may be none of it, which is written "none".
     """
 
     what: str
@@ -31,6 +33,7 @@ class Kind:
     known: Mapping[str, type]
     number: Callable[[float], Any] | None = None
     base: type = object
+    optional: bool = False
 
     def name(self, part: Any) -> str:
         """A part's name: the library's, or "package.module:Name" and "file.py:Name" of a user's class or function.
@@ -48,6 +51,7 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "exponent": Kind("exponent rule", "rule", EXPONENTS, FixedExponent),
     "trust_region": Kind("trust region", "region", TRUST_REGIONS, base=TrustRegion),
+    "correction": Kind("correction", "kind", CORRECTIONS, base=Correction, optional=True),
     "target": Kind("target map", "map", TARGET_MAPS, float),
 }
 """The kinds of parts that have options of their own."""

@@ -15,6 +15,7 @@ from pmpo.objective.batch import (
     per_completion,
     token_counts,
 )
+from pmpo.objective.decoupling import centre
 from pmpo.objective.facts import ExponentFacts
 from pmpo.objective.presets import Objective
 from pmpo.objective.region import Clipped
@@ -133,6 +134,37 @@ def check_needs(objective: Objective, batch: BatchContext | None, ref_log_probs:
         )
 
 
+def decoupled(
+    objective: Objective,
+    old_log_probs: Tensor,
+    sampler_log_probs: Tensor | None,
+    mask: Tensor,
+    loss_weights: Tensor | None,
+) -> tuple[Tensor, Tensor | None]:
+    """log π_old and ρ after what the objective does about a sampler that is not the policy at the start of the round.
+
+    Args:
+        sampler_log_probs: log π_sampler, nats, [B, T]; NaN where it is not known, which is ratio 1. None: the sampler
+            was the policy at the start of the round, and nothing changes.
+    Raises: ValueError for an objective that would ignore it, and when shapes disagree.
+    """
+    if sampler_log_probs is None:
+        return old_log_probs, loss_weights
+    if not objective.uses_sampler:
+        raise ValueError(
+            f"`sampler_log_probs` is given, and objective '{objective.name}' would ignore it: write objective(..., "
+            "correction='truncate') to weigh tokens by the ratio to the sampler, objective(..., old_policy='sampler') "
+            "to centre the trust region there, or leave it out."
+        )
+    if objective.correction is None:
+        return centre(old_log_probs, sampler_log_probs, mask), loss_weights
+    rho = objective.correction.weights(old_log_probs.detach(), sampler_log_probs.detach(), mask)
+    if loss_weights is None:
+        return old_log_probs, rho
+    _check_loss_weights(loss_weights, len(mask))
+    return old_log_probs, rho * loss_weights.detach().to(rho.dtype)
+
+
 def saturated(raw_BT: Tensor, counted_BT: Tensor) -> Tensor:
     """Log ratios within ±80 nats, 0 where they do not count."""
     return fill_masked(raw_BT, counted_BT).clamp(-SATURATION_NATS, SATURATION_NATS)
@@ -141,8 +173,10 @@ def saturated(raw_BT: Tensor, counted_BT: Tensor) -> Tensor:
 def _loss_weights(loss_weights: Tensor | None, mask_BT: Tensor, like_BT: Tensor) -> Tensor:
     if loss_weights is None:
         return mask_BT.to(like_BT.dtype)
-    if loss_weights.dim() != 2 or loss_weights.shape[0] != mask_BT.shape[0]:
-        raise ValueError(
-            f"`loss_weights` must be [B, T] or [B, 1] with B = {mask_BT.shape[0]}, got {list(loss_weights.shape)}."
-        )
+    _check_loss_weights(loss_weights, len(mask_BT))
     return fill_masked(loss_weights.detach().to(like_BT.dtype).expand(mask_BT.shape), mask_BT)
+
+
+def _check_loss_weights(loss_weights: Tensor, rows: int) -> None:
+    if loss_weights.dim() != 2 or loss_weights.shape[0] != rows:
+        raise ValueError(f"`loss_weights` must be [B, T] or [B, 1] with B = {rows}, got {list(loss_weights.shape)}.")

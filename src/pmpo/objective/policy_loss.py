@@ -20,7 +20,7 @@ from pmpo.objective.batch import SATURATION_NATS, BatchContext, fill_masked, per
 from pmpo.objective.diagnostics import Diagnostics, diagnose
 from pmpo.objective.facts import ExponentFacts, ExponentRule
 from pmpo.objective.kl import kl_estimate
-from pmpo.objective.loss_inputs import LossInputs, check_needs, checked_inputs, saturated
+from pmpo.objective.loss_inputs import LossInputs, check_needs, checked_inputs, decoupled, saturated
 from pmpo.objective.power_mean import power_mean
 from pmpo.objective.presets import Objective
 from pmpo.objective.region import Clipped, TrustRegion
@@ -45,6 +45,7 @@ def policy_loss(
     *,
     loss_weights: Tensor | None = None,
     ref_log_probs: Tensor | None = None,
+    sampler_log_probs: Tensor | None = None,
 ) -> PolicyLoss:
     """loss = − Σ_i ω_i ρ̄_i A_i M_{p_i}(c_i; ρ_i) + kl_coef · Σ_i ω_i KL_i.
 
@@ -56,11 +57,16 @@ def policy_loss(
         batch: facts of the whole optimiser step; with its counts, calls for parts of it sum to the loss of the whole.
         loss_weights: ρ >= 0, [B, T] or [B, 1], constants, the measure over tokens (see `LossInputs`). Default: 1.
         ref_log_probs: log π_ref, nats, [B, T]; needed when objective.kl_coef > 0.
+        sampler_log_probs: log π_sampler, nats, [B, T], of the policy that drew the completions where that was not the
+            one of old_log_probs; NaN where it is not known. The objective's `correction` multiplies ρ by the bounded
+            ratio π_old/π_sampler, or its `old_policy` "sampler" puts it in the place of π_old. Default: they are one.
     Returns: PolicyLoss in float32 (float64 for float64 inputs). A completion without tokens contributes 0; log ratios
         beyond ±80 nats are saturated there, with gradient 0.
-    Raises: ValueError when shapes disagree, or when `batch` lacks a fact that the objective needs.
+    Raises: ValueError when shapes disagree, when `batch` lacks a fact that the objective needs, and for
+        `sampler_log_probs` that the objective would ignore.
     """
     check_needs(objective, batch, ref_log_probs)
+    old_log_probs, loss_weights = decoupled(objective, old_log_probs, sampler_log_probs, mask, loss_weights)
     given = checked_inputs(log_probs, old_log_probs, advantages, mask, batch, loss_weights, ref_log_probs)
     clipped = _clip_tokens(objective.trust_region, given)
     facts = given.facts(clipped)

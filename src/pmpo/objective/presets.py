@@ -12,6 +12,7 @@ from pmpo.foundation.errors import InputError, unknown_name
 from pmpo.foundation.named import is_named, load_named
 from pmpo.foundation.spec import Spec, as_spec
 from pmpo.objective.advantages import ADVANTAGES
+from pmpo.objective.decoupling import Correction, OldPolicy, check_pair
 from pmpo.objective.exponents import ClipAwareESS, FixedExponent, RewardAnnealed, ScheduledExponent
 from pmpo.objective.facts import ExponentRule
 from pmpo.objective.kinds import KINDS
@@ -44,6 +45,9 @@ class Objective:
         kl_coef: β, weight of the KL penalty towards a reference policy; 0 needs no reference.
         kl_bias_correction: multiply the KL estimate of a token by its importance ratio.
         max_completion_length: L_max in tokens, for the constant sequence weight.
+        correction: a `Correction` for samples of another policy than that of the start of the round; None: none.
+        old_policy: one of `OLD_POLICIES`, what the ratio is centred at. Both say what is done with
+            `policy_loss(sampler_log_probs=)`, and only one of them can.
     """
 
     name: str
@@ -54,6 +58,8 @@ class Objective:
     kl_coef: float = 0.0
     kl_bias_correction: bool = False
     max_completion_length: int | None = None
+    correction: Correction | None = field(default=None, metadata={"part": "correction"})
+    old_policy: OldPolicy = "start"
 
     def __post_init__(self) -> None:
         if self.advantage not in ADVANTAGES:
@@ -68,6 +74,7 @@ class Objective:
             raise ValueError(f"`kl_coef` must be a finite number >= 0, got {self.kl_coef}.")
         if self.max_completion_length is not None and self.max_completion_length < 1:
             raise ValueError(f"`max_completion_length` must be at least 1 token, got {self.max_completion_length}.")
+        check_pair(self.correction, self.old_policy)
         self._reject_blind_exponent()
 
     def _reject_blind_exponent(self) -> None:
@@ -86,6 +93,11 @@ class Objective:
     def needs(self) -> tuple[str, ...]:
         """Fields of BatchContext that `policy_loss` must be given."""
         return tuple(dict.fromkeys((*self.trust_region.needs, *getattr(self.exponent, "needs", ()))))
+
+    @property
+    def uses_sampler(self) -> bool:
+        """Whether `policy_loss` does anything with the log probabilities of the policy that drew the completions."""
+        return self.correction is not None or self.old_policy == "sampler"
 
     def to_mapping(self) -> dict[str, Any]:
         """All of it as JSON-able data; `pmpo.objective` makes it again.
@@ -139,9 +151,11 @@ class Objective:
         rule = getattr(
             self.exponent, "__qualname__", repr(self.exponent)
         )  # a function's repr is another in each process
+        correction = f", correction {self.correction}" if self.correction is not None else ""
+        centre = ", ratios centred at the sampler" if self.old_policy == "sampler" else ""
         return (
             f"{self.name}: advantage {self.advantage}, trust region {self.trust_region.describe()}, "
-            f"exponent {rule}, sequence weight {weight}{kl}"
+            f"exponent {rule}, sequence weight {weight}{kl}{correction}{centre}"
         )
 
 
@@ -203,6 +217,20 @@ def objective(value: str | Mapping[str, Any] | Objective, **changes: Any) -> Obj
             raise InputError(unknown_name("part of an objective", key, known))
     base = value if isinstance(value, Objective) else _named(spec.name, complete=given.keys() >= _SHAPE)
     return replace(base, **options_from(f"the objective {base.name}", Objective, given))
+
+
+def completed(data: Any) -> Any:
+    """A mapping that an older version wrote as this one writes it: fields that there were not have their defaults.
+
+    As it is where it cannot be read, such as one with a rule whose file is gone.
+
+    >>> completed({"name": "gmpo"}) == OBJECTIVES["gmpo"].to_mapping()
+    True
+    """
+    try:
+        return objective(data).to_mapping()
+    except ValueError:
+        return data
 
 
 _SHAPE = {"advantage", "trust_region", "exponent", "sequence_weight"}

@@ -22,6 +22,9 @@ from pmpo.foundation.spec import Spec, as_spec
 from pmpo.objective.kinds import KINDS, Kind, is_instance
 from pmpo.objective.options import REQUIRED, Option, options_of
 
+NONE = "none"
+"""How it is written that an optional part is not there."""
+
 # ---- from data -----------------------------------------------------------------------------------------------------
 
 
@@ -39,6 +42,8 @@ def part_of(kind: Kind, value: Any) -> Any:
         return kind.number(number)
     if isinstance(value, type):
         return _made(kind, value, Spec(value.__qualname__))
+    if kind.optional and value == NONE:
+        return None
     if not isinstance(value, str | Mapping | Spec):
         return value
     spec = as_spec(value, kind.what, kind.key)
@@ -154,14 +159,18 @@ def _no_option(owner: str, options: Mapping[str, Option], name: str) -> str:
 # ---- to data -------------------------------------------------------------------------------------------------------
 
 
-def data_of(kind: Kind, part: Any) -> dict[str, Any] | float:
+def data_of(kind: Kind, part: Any) -> dict[str, Any] | float | None:
     """A part as a JSON-able mapping from which `part_of` makes it again: its name and all of its options.
+
+    None for an optional part that is not there.
 
     Raises: InputError for a part without a name, and for an option that is no plain value.
 
     >>> data_of(KINDS["trust_region"], part_of(KINDS["trust_region"], "none"))
     {'region': 'none', 'dual_clip_ratio': None}
     """
+    if kind.optional and part is None:
+        return None
     if isinstance(part, int | float):
         return float(part)
     name = {kind.key: kind.name(part)}
@@ -197,6 +206,8 @@ def text_of(kind: Kind, part: Any) -> str:
     'clip_aware_ess:target={"map":"power","kappa":0.3}'
     """
     short = shortened_data(kind, part)
+    if short is None:
+        return NONE
     return str(short if isinstance(short, float) else as_spec(short, kind.what, kind.key))
 
 

@@ -24,7 +24,7 @@ CLASSES = (RunArguments, PMPOConfig, ModelConfig)
 _SPECIAL: dict[str, dict[str, Any]] = {
     "resume_from_checkpoint": {"words": {True: "true", False: "false"}},
     "scale_rewards": {"words": {True: "group", False: "none"}},
-    **{name: {"specs": True} for name in ("objective", "exponent", "trust_region")},
+    **{name: {"specs": True} for name in ("objective", "exponent", "trust_region", "correction")},
     "fsdp": {"words": {True: True, False: None}},
     "fsdp_config": {"paths": True},
     "deepspeed": {"paths": True},

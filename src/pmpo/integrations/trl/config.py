@@ -69,6 +69,18 @@ class PMPOConfig(GRPOConfig):
         None, "Weight of a completion: sequence (1/N), token (n/Σn), constant (n/(N·max_completion_length))."
     )
     advantage: str | None = _option(None, "grpo, dr_grpo, rloo or batch. Default: the objective's.")
+    correction: dict[str, Any] | str | None = field(
+        default=None,
+        metadata={
+            "help": "Correction for samples that are not from the policy at the start of the round, as truncate:"
+            "ratio_max=2 or {kind: mask, level: sequence, ratio_max: 3}; none for none. Default: the objective's."
+        },
+    )
+    old_policy: str | None = _option(
+        None,
+        "What ratios and their trust region are centred at: start (the policy at the start of the round) or sampler "
+        "(the policy that drew the completion). Default: the objective's.",
+    )
     epsilon: float | None = _option(None, "Lower bound of a ratio trust region: ratios above 1 - epsilon.")
     epsilon_high: float | None = _option(
         None,
@@ -210,6 +222,7 @@ class PMPOConfig(GRPOConfig):
     def _settle_objective(self) -> None:
         given = ObjectiveFields.of(self)
         self.objective, self.exponent, self.trust_region = given.objective, given.exponent, given.trust_region
+        self.correction = given.correction
         if given.objective is None and trl_losses.named_by(given) is None:
             self.objective = filled(DEFAULT_OBJECTIVE)
         resolved = resolve_objective(given)

@@ -15,7 +15,7 @@ from pmpo.objective.spec import written
 
 Data = str | Mapping[str, Any]
 
-PARTS = ("exponent", "trust_region", "sequence_weight", "advantage")
+PARTS = ("exponent", "trust_region", "sequence_weight", "advantage", "correction", "old_policy")
 """Fields that change a part of `objective`."""
 
 
@@ -23,7 +23,7 @@ PARTS = ("exponent", "trust_region", "sequence_weight", "advantage")
 class ObjectiveFields:
     """Fields of `PMPOConfig`, as the user said them; None where nothing was said. Parts are data (see `written`).
 
-    The first five, β and L_max are the family's own; the others are TRL's spellings.
+    The first seven, β and L_max are the family's own; the others are TRL's spellings.
     """
 
     objective: Data | None = None
@@ -31,6 +31,8 @@ class ObjectiveFields:
     trust_region: Data | None = None
     sequence_weight: str | None = None
     advantage: str | None = None
+    correction: Data | None = None
+    old_policy: str | None = None
     max_completion_length: int | None = None
     beta: float | None = None
     use_bias_correction_kl: bool | None = None
@@ -52,7 +54,7 @@ class ObjectiveFields:
         values = {field.name: said(getattr(args, field.name)) for field in fields(cls)}
         if isinstance(values["objective"], Objective):
             values["objective"] = values["objective"].to_mapping()
-        for name in ("exponent", "trust_region"):
+        for name in [part for part in PARTS if part in KINDS]:
             with naming(name):
                 values[name] = written(KINDS[name], values[name])
         return cls(**values)

@@ -48,6 +48,8 @@ def resolve_objective(given: ObjectiveFields) -> Objective:
         "exponent": base.exponent if given.exponent is None else _part("exponent", given.exponent),
         "advantage": _advantage(given, base),
         "sequence_weight": weight,
+        "correction": base.correction if given.correction is None else _part("correction", given.correction),
+        "old_policy": base.old_policy if given.old_policy is None else given.old_policy,
     }
     if weight == "constant" and base.max_completion_length is None:
         changes["max_completion_length"] = _longest(given)

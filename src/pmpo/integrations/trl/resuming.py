@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pmpo.foundation.errors import InputError
 from pmpo.integrations.trl.host.parts import TRAINER_STATE_NAME
 from pmpo.integrations.trl.saving import WholeCheckpoints
 from pmpo.integrations.trl.settings import WARNED
+from pmpo.objective.presets import completed
 
 _INEXACT = (
     "Resumed with ignore_data_skip=True: the round under way is given up and the prompts come in their order from the "
@@ -85,8 +87,10 @@ class ResumesRuns(WholeCheckpoints):
 
     def _check(self, found: checkpoints.Verification) -> None:
         checkpoints.require_sound(found)
-        allowed = self.args.allow_change or []
-        for sentence in check_drift(found.facts["settings"], self.settings(), WARNED, allowed, str(found.folder)):
+        allowed, then = self.args.allow_change or [], dict(found.facts["settings"])
+        if isinstance(then.get("objective"), Mapping):
+            then["objective"] = completed(then["objective"])
+        for sentence in check_drift(then, self.settings(), WARNED, allowed, str(found.folder)):
             warnings.warn(f"Resumed with a changed setting: {sentence}.", stacklevel=5)
 
 
