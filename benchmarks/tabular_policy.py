@@ -5,21 +5,18 @@ Shape suffixes beside those of pmpo:
     N   completions of a generation
     V   tokens of the vocabulary
     K   features that the positions share; without them every position has logits of its own
-Every policy is kept apart: the one that sampled (k rounds old, with noise on its logits), the one at the start of the
-round, and the current one.
+Three policies are kept apart: the one that sampled (k rounds old, with noise on its logits), the one at the start of
+the round, and the current one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 import pmpo
-
-REWARDS = ("share", "blocks", "prefix")
 
 
 @dataclass(frozen=True)
@@ -59,56 +56,42 @@ class Regime:
     epochs: int = 1
 
 
-@dataclass(frozen=True)
-class Contender:
-    """An objective, and what its log ratios are taken against.
-
-    Attributes:
-        objective: the objective.
-        centre: "sampler" or "start" (the policy at the start of the round).
-        truncation: largest π_start/π_sampler of the tokens' weights ρ; None for ρ = 1.
-    """
-
-    objective: pmpo.Objective
-    centre: str = "sampler"
-    truncation: float | None = None
-
-
-@dataclass
-class Trace:
-    """What came out, each [seeds, learning rates]: the area under the curve and the last score."""
-
-    area: Tensor
-    last: Tensor
-    entropy: Tensor
-    curves: Tensor = field(repr=False)
-
-
 class Runs:
-    """The parameters of R runs and Adam's state."""
+    """The parameters of R runs, seed after seed with every learning rate, and Adam's state."""
 
-    def __init__(self, problem: Problem, seeds: int, rates: list[float], generator: torch.Generator):
-        self.problem, self.seeds, self.rates = problem, seeds, torch.tensor(rates).repeat(seeds)  # seed-major
-        self.features_RTK = None
-        one = (seeds, problem.positions)
+    def __init__(self, problem: Problem, seeds: int, rates: tuple[float, ...], generator: torch.Generator):
+        self.problem, self.generator = problem, generator
+        self.seeds, self.rates_per_seed = seeds, len(rates)
+        self.rates_R = torch.tensor(rates).repeat(seeds)
+        shape, width = (seeds, problem.positions), problem.features or problem.positions
+        self.theta = torch.zeros(len(self.rates_R), width, problem.vocabulary)
+        self.features_RTK: Tensor | None = None
         if problem.features:
-            width = problem.features
-            features = torch.randn(*one, width, generator=generator) / width**0.5
+            features = torch.randn(*shape, width, generator=generator) / width**0.5
             wished = torch.randn(seeds, width, problem.vocabulary, generator=generator)
+            self.features_RTK = self.for_every_rate(features)
             target = (features @ wished).argmax(dim=2)
-            self.features_RTK = self._per_rate(features)
-            self.theta = torch.zeros(len(self.rates), width, problem.vocabulary)
         else:
-            target = torch.randint(problem.vocabulary, one, generator=generator)
-            self.theta = torch.zeros(len(self.rates), problem.positions, problem.vocabulary)
-        self.target_RT1 = self._per_rate(target).unsqueeze(2)
+            target = torch.randint(problem.vocabulary, shape, generator=generator)
+        self.target_RT1 = self.for_every_rate(target).unsqueeze(2)
         if not problem.features:
             self.theta.scatter_(2, self.target_RT1, problem.head_start)
-        self.moments = (torch.zeros_like(self.theta), torch.zeros_like(self.theta))
+        self.moments = torch.zeros_like(self.theta), torch.zeros_like(self.theta)
         self.updates = 0
 
-    def _per_rate(self, values: Tensor) -> Tensor:
-        return values.repeat_interleave(len(self.rates) // self.seeds, dim=0)
+    def for_every_rate(self, values: Tensor) -> Tensor:
+        """What seeds have, [seeds, ...], as what runs have, [R, ...]."""
+        return values.repeat_interleave(self.rates_per_seed, dim=0)
+
+    def noise(self) -> Tensor:
+        """Standard normal numbers for every logit, [R, T, V], one draw a seed."""
+        shape = (self.seeds, self.problem.positions, self.problem.vocabulary)
+        return self.for_every_rate(torch.randn(shape, generator=self.generator))
+
+    def uniform(self) -> Tensor:
+        """[R, T, N], one draw a seed: contenders and learning rates share their luck."""
+        shape = (self.seeds, self.problem.positions, self.problem.completions)
+        return self.for_every_rate(torch.rand(shape, generator=self.generator))
 
     def log_policy(self, theta: Tensor) -> Tensor:
         """log π of every token, [R, T, V]."""
@@ -122,13 +105,11 @@ class Runs:
         first.mul_(0.9).add_(gradient, alpha=0.1)
         second.mul_(0.999).addcmul_(gradient, gradient, value=0.001)
         size = (second / (1 - 0.999**self.updates)).sqrt_().add_(1e-8)
-        rate = self.rates[:, None, None] / (1 - 0.9**self.updates)
-        self.theta = self.theta - rate * first / size
+        self.theta = self.theta - self.rates_R[:, None, None] / (1 - 0.9**self.updates) * first / size
 
     def score(self, log_policy_RTV: Tensor) -> Tensor:
         """The exact expected reward, [R]."""
-        right_RT = log_policy_RTV.gather(2, self.target_RT1).squeeze(2).exp()
-        return expected_reward(right_RT, self.problem)
+        return expected_reward(log_policy_RTV.gather(2, self.target_RT1).squeeze(2).exp(), self.problem)
 
 
 def expected_reward(right_RT: Tensor, problem: Problem) -> Tensor:
@@ -140,79 +121,73 @@ def expected_reward(right_RT: Tensor, problem: Problem) -> Tensor:
     return right_RT.mean(dim=-1)
 
 
+@dataclass(frozen=True)
+class Generation:
+    """A round's completions as pmpo has them, [R, N, T] and advantages [R, N], and their tokens [R, T, N]."""
+
+    tokens_RTN: Tensor
+    start_RNT: Tensor
+    sampler_RNT: Tensor
+    advantages_RN: Tensor
+
+
 @torch.no_grad()
-def sample(log_policy_RTV: Tensor, uniform_RTN: Tensor) -> Tensor:
-    """Tokens [R, T, N] by inversion, so that contenders share their luck."""
-    cumulated = log_policy_RTV.exp().cumsum(dim=2)
-    tokens = torch.searchsorted(cumulated, uniform_RTN * cumulated[..., -1:])
-    return tokens.clamp(max=log_policy_RTV.shape[2] - 1)
+def generate(runs: Runs, objective: pmpo.Objective, sampler_RTV: Tensor, start_RTV: Tensor) -> Generation:
+    """Completions of the sampler by inversion of one uniform number a token, and their advantages."""
+    cumulated = sampler_RTV.exp().cumsum(dim=2)
+    tokens_RTN = torch.searchsorted(cumulated, runs.uniform() * cumulated[..., -1:])
+    tokens_RTN = tokens_RTN.clamp(max=runs.problem.vocabulary - 1)
+    right_RNT = (tokens_RTN == runs.target_RT1).float().transpose(1, 2)
+    rewards_RN = expected_reward(right_RNT, runs.problem)
+    advantages = pmpo.group_advantages(rewards_RN.flatten(), runs.problem.group, objective.advantage)
+    start_RNT, sampler_RNT = (each.gather(2, tokens_RTN).transpose(1, 2) for each in (start_RTV, sampler_RTV))
+    return Generation(tokens_RTN, start_RNT, sampler_RNT, advantages.view_as(rewards_RN))
 
 
-def completions(values_RTN: Tensor) -> Tensor:
-    """[R, T, N] as pmpo's [B, T] with B = R·N."""
-    return values_RTN.transpose(1, 2).reshape(-1, values_RTN.shape[1])
+def update(runs: Runs, objective: pmpo.Objective, given: Generation, part: Tensor, progress: float) -> None:
+    """One step of every run on these of its completions. The runs' losses share no parameter, so one sum serves all."""
+    theta = runs.theta.requires_grad_()
+    new_RTN = runs.log_policy(theta).gather(2, given.tokens_RTN[..., part])
+    new_BT = new_RTN.transpose(1, 2).flatten(0, 1)
+    loss = pmpo.policy_loss(
+        new_BT,
+        given.start_RNT[:, part].flatten(0, 1),
+        given.advantages_RN[:, part].flatten(),
+        torch.ones_like(new_BT, dtype=torch.bool),
+        objective,
+        pmpo.BatchContext(progress=progress, num_sequences=len(part), num_tokens=len(part) * runs.problem.positions),
+        sampler_log_probs=given.sampler_RNT[:, part].flatten(0, 1) if objective.uses_sampler else None,
+    ).loss
+    (gradient,) = torch.autograd.grad(loss, theta)
+    runs.theta = theta.detach()
+    runs.step(gradient)
 
 
 def train(
-    problem: Problem, regime: Regime, contender: Contender, rates: list[float], seeds: int, first_seed: int = 0
-) -> Trace:
-    """Train seeds × rates runs side by side; equal seeds meet equal problems, uniforms and noise."""
-    generator = torch.Generator().manual_seed(first_seed)
-    runs = Runs(problem, seeds, rates, generator)
-    past, curve = [], []
+    problem: Problem,
+    regime: Regime,
+    objective: pmpo.Objective,
+    rates: tuple[float, ...],
+    seeds: int,
+    first_seed: int = 0,
+) -> Tensor:
+    """Scores before every round and after the last, [seeds, rates, rounds + 1].
+
+    Equal seeds meet equal problems, uniform numbers and noise, whatever the objective.
+    """
+    runs = Runs(problem, seeds, rates, torch.Generator().manual_seed(first_seed))
+    past: list[Tensor] = []
+    curve = []
     for number in range(problem.rounds):
         start_RTV = runs.log_policy(runs.theta)
         curve.append(runs.score(start_RTV))
-        past = [*past[-regime.staleness :], start_RTV] if regime.staleness else [start_RTV]
+        past = [*past, start_RTV][-regime.staleness - 1 :]
         sampler_RTV = past[0]
-        one = (seeds, problem.positions)
         if regime.noise:
-            noise = torch.randn(*one, problem.vocabulary, generator=generator) * regime.noise
-            sampler_RTV = (sampler_RTV + runs._per_rate(noise)).log_softmax(dim=2)
-        uniform = runs._per_rate(torch.rand(*one, problem.completions, generator=generator))
-        _round(runs, contender, regime, sampler_RTV, start_RTV, uniform, number / max(problem.rounds - 1, 1))
-    final_RTV = runs.log_policy(runs.theta)
-    curve.append(runs.score(final_RTV))
-    curves = torch.stack(curve, dim=1).unflatten(0, (seeds, -1))
-    entropy_R = -(final_RTV.exp() * final_RTV).sum(dim=2).mean(dim=1)
-    return Trace(curves.mean(dim=2), curves[..., -1], entropy_R.unflatten(0, (seeds, -1)), curves)
-
-
-def _round(runs, contender, regime, sampler_RTV, start_RTV, uniform_RTN, progress) -> None:
-    problem = runs.problem
-    tokens_RTN = sample(sampler_RTV, uniform_RTN)
-    right_RNT = (tokens_RTN == runs.target_RT1).float().transpose(1, 2)
-    rewards_RN = expected_reward(right_RNT, problem)
-    advantage = pmpo.group_advantages(rewards_RN.flatten(), problem.group, contender.objective.advantage)
-    advantages_RN = advantage.view_as(rewards_RN)
-    start_RTN, sampler_RTN = start_RTV.gather(2, tokens_RTN), sampler_RTV.gather(2, tokens_RTN)
-    old_RTN = sampler_RTN if contender.centre == "sampler" else start_RTN
-    facts = pmpo.BatchContext(progress=progress, num_sequences=problem.completions // problem.minibatches)
-    for _ in range(regime.epochs):
-        for part in torch.arange(problem.completions).chunk(problem.minibatches):
-            weights = None
-            if contender.truncation is not None:
-                start_BT, sampler_BT = completions(start_RTN[..., part]), completions(sampler_RTN[..., part])
-                weights = _weights(start_BT, sampler_BT, contender.truncation)
-            theta = runs.theta.requires_grad_()
-            new_BT = completions(runs.log_policy(theta).gather(2, tokens_RTN[..., part]))
-            loss = pmpo.policy_loss(
-                new_BT,
-                completions(old_RTN[..., part]),
-                advantages_RN[:, part].flatten(),
-                torch.ones_like(new_BT, dtype=torch.bool),
-                contender.objective,
-                facts,
-                loss_weights=weights,
-            ).loss
-            (gradient,) = torch.autograd.grad(loss, theta)
-            runs.theta = theta.detach()
-            runs.step(gradient)
-
-
-def _weights(start_BT: Tensor, sampler_BT: Tensor, truncation: float) -> Tensor:
-    counted = torch.ones_like(start_BT, dtype=torch.bool)
-    return pmpo.rollout_weights(start_BT, sampler_BT, counted, mode="token_truncate", ratio_max=truncation)
-
-
-Progress = Callable[[str], None]
+            sampler_RTV = (sampler_RTV + regime.noise * runs.noise()).log_softmax(dim=2)
+        given = generate(runs, objective, sampler_RTV, start_RTV)
+        for _ in range(regime.epochs):
+            for part in torch.arange(problem.completions).chunk(problem.minibatches):
+                update(runs, objective, given, part, number / max(problem.rounds - 1, 1))
+    curve.append(runs.score(runs.log_policy(runs.theta)))
+    return torch.stack(curve, dim=1).unflatten(0, (seeds, len(rates)))

@@ -1,0 +1,6 @@
+def tables(rows):
+    return ""
+
+
+def picture(rows, path):
+    pass
