@@ -20,7 +20,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 
-import pmpo
 from tabular_contenders import CENTRES, CONTENDERS, centred
 from tabular_policy import Problem, Regime, train
 from tabular_tables import picture, tables

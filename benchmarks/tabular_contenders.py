@@ -1,9 +1,9 @@
-"""Who meets in the tabular policy: presets, the issue of the sign, and candidates for a rule."""
+"""Who meets in the tabular policy: presets, free combinations of their parts, and candidates for a rule."""
 
 from __future__ import annotations
 
 import pmpo
-from tabular_rules import AlongSign
+from tabular_rules import AlongSign, Governor, Tilted
 
 CENTRES = {"start": {}, "sampler": {"old_policy": "sampler"}, "decoupled": {"correction": "truncate"}}
 """What ratios are centred at: the start of the round as if it had sampled; the sampler; the start of the round, with
@@ -18,6 +18,11 @@ def _log_clip(exponent: object, width: float = 0.4) -> pmpo.Objective:
     return pmpo.objective("gmpo", trust_region=region, exponent=exponent)
 
 
+CANDIDATES: dict[str, pmpo.Objective] = {
+    "governor, log clip .8": _log_clip(Governor(), 0.8),
+    "p = ½ − ¼ sign(A), log clip .8": _log_clip(Tilted(), 0.8),
+}
+
 CONTENDERS: dict[str, pmpo.Objective] = {
     **{name: pmpo.objective(name) for name in PRESETS},
     "p = 1, log clip .4": _log_clip(1.0),
@@ -26,6 +31,7 @@ CONTENDERS: dict[str, pmpo.Objective] = {
     "p = +sign(A), log clip .4": _log_clip(AlongSign()),
     "p = 1, no clip": pmpo.objective("grpo", trust_region="none"),
     "SAPO's gate, p = −sign(A)": pmpo.objective("sapo", exponent=pmpo.SignedExponent()),
+    **CANDIDATES,
 }
 
 

@@ -1,4 +1,8 @@
-"""Exponent rules and trust regions that are tried in the tabular policy and are no part of the library."""
+"""Exponent rules that are tried in the tabular policy. A configuration names them by file:
+
+    pmpo train --objective gmpo --trust_region log_ratio:log_ratio_low=0.8,log_ratio_high=0.8 \
+        --exponent benchmarks/tabular_rules.py:Governor
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,11 @@ import torch
 from torch import Tensor
 
 import pmpo
-from pmpo.objective.region import Clipped
 
 
 @dataclass(frozen=True)
 class AlongSign:
-    """p = scale·sign(A), the opposite of `signed`: positive feedback for either sign of A."""
+    """p = scale·sign(A), the opposite of `signed`: a token that moved the way it is pushed is pushed more."""
 
     scale: float = 1.0
 
@@ -22,56 +25,44 @@ class AlongSign:
 
 
 @dataclass(frozen=True)
-class BySign:
-    """One p where A > 0, another where A < 0."""
+class Tilted:
+    """p = tilt − brake·sign(A): `signed` about another centre than 0.
 
-    rewarded: float = 0.0
-    punished: float = 1.0
+    Attributes:
+        tilt: the mean of the two exponents; 1 is that of importance sampling.
+        brake: half of their difference; above 0 every token has a place where rewarded and punished pulls balance.
+    """
+
+    tilt: float = 0.5
+    brake: float = 0.25
 
     def __call__(self, facts: pmpo.ExponentFacts) -> Tensor:
-        return torch.where(facts.advantages_B > 0, self.rewarded, self.punished)
+        return self.tilt - self.brake * facts.advantages_B.sign()
 
 
 @dataclass(frozen=True)
-class SignedESS:
-    """p = −sign(A)·k, k the largest in [0, scale] with nESS >= target: brake as far as the tokens still count."""
+class Governor:
+    """p = tilt + sign(A)·k, k = max(−brake, gain·(1 − ℓ/set_point)), ℓ = Σ ρ l² / Σ ρ |l| of the completion.
 
-    target: float = 0.99
-    scale: float = 1.0
+    Speeds up while the tokens of a completion are near where the round began, and brakes once they are `set_point`
+    nats away. ℓ is the distance that a random nat of movement has gone: tokens that did not move change nothing.
 
-    def __call__(self, facts: pmpo.ExponentFacts) -> Tensor:
-        sign_B = facts.advantages_B.sign()
-        lined_up_BT = -self.scale * sign_B.unsqueeze(1) * facts.clipped_log_ratios_BT
-        k_B = pmpo.solve_exponent(lined_up_BT, facts.mask_BT, self.target, weights=facts.weights_BT)
-        return -self.scale * sign_B * k_B
+    Attributes:
+        tilt: p where a completion is at the set point.
+        gain: k at rest.
+        set_point: the distance ℓ at which k changes its sign, nats.
+        brake: the largest −k.
+    """
 
-
-@dataclass(frozen=True)
-class Turning:
-    """p = sign(A)·(ahead − (ahead + brake)·g(f)): along the push while little is clipped, against it when much is."""
-
-    ahead: float = 1.0
-    brake: float = 1.0
-    saturation: float = 0.2
-    reading: str = "two_sided"
+    tilt: float = 0.5
+    gain: float = 1.0
+    set_point: float = 0.5
+    brake: float = 0.5
 
     def __call__(self, facts: pmpo.ExponentFacts) -> Tensor:
-        share_B = (facts.clip_fraction(self.reading) / self.saturation).clamp(max=1.0)
-        return facts.advantages_B.sign() * (self.ahead - (self.ahead + self.brake) * share_B)
-
-
-@dataclass(frozen=True)
-class GreedyGate(pmpo.TrustRegion):
-    """c = s·w·tanh(s·l/w) where the token moves the way it is pushed, s = sign(A); l itself where it comes back."""
-
-    width: float = 0.4
-    has_bounds = False
-
-    def bounds(self, batch):
-        return self.width, self.width
-
-    def apply(self, log_ratios_BT: Tensor, advantages_B: Tensor, batch) -> Clipped:
-        greedy_BT = advantages_B.sign().unsqueeze(1) * log_ratios_BT > 0
-        gated_BT = torch.where(greedy_BT, self.width * torch.tanh(log_ratios_BT / self.width), log_ratios_BT)
-        outside_BT = log_ratios_BT.detach().abs() > self.width
-        return Clipped(gated_BT, outside_BT & greedy_BT, outside_BT)
+        moved_BT = facts.weights_BT * facts.log_ratios_BT.abs()
+        total_B = moved_BT.sum(dim=1)
+        square_B = (moved_BT * facts.log_ratios_BT.abs()).sum(dim=1)
+        distance_B = square_B / total_B.clamp(min=torch.finfo(total_B.dtype).tiny)
+        push_B = (self.gain * (1.0 - distance_B / self.set_point)).clamp(min=-self.brake)
+        return self.tilt + facts.advantages_B.sign() * push_B
