@@ -42,27 +42,26 @@ class Tilted:
 
 @dataclass(frozen=True)
 class Governor:
-    """p = tilt + sign(A)·k, k = max(−brake, gain·(1 − ℓ/set_point)), ℓ = Σ ρ l² / Σ ρ |l| of the completion.
+    """p = tilt + sign(A)·k, k = max(−brake, rest − slope·ℓ), ℓ = Σ ρ l² / Σ ρ |l| of the completion, nats.
 
-    Speeds up while the tokens of a completion are near where the round began, and brakes once they are `set_point`
-    nats away. ℓ is the distance that a random nat of movement has gone: tokens that did not move change nothing.
+    The farther the tokens of a completion are from where the round began, the harder p brakes. ℓ is how far a random
+    nat of movement has gone: tokens that did not move change nothing.
 
     Attributes:
-        tilt: p where a completion is at the set point.
-        gain: k at rest.
-        set_point: the distance ℓ at which k changes its sign, nats.
+        tilt: what the exponents of both signs are moved by; 1 is importance sampling, 0 the geometric mean.
+        rest: k where nothing has moved; above 0 the rule speeds up until ℓ = rest/slope.
+        slope: how much k falls with a nat of ℓ.
         brake: the largest −k.
     """
 
     tilt: float = 0.5
-    gain: float = 1.0
-    set_point: float = 0.5
-    brake: float = 0.5
+    rest: float = 0.0
+    slope: float = 5.0
+    brake: float = 2.0
 
     def __call__(self, facts: pmpo.ExponentFacts) -> Tensor:
-        moved_BT = facts.weights_BT * facts.log_ratios_BT.abs()
-        total_B = moved_BT.sum(dim=1)
-        square_B = (moved_BT * facts.log_ratios_BT.abs()).sum(dim=1)
-        distance_B = square_B / total_B.clamp(min=torch.finfo(total_B.dtype).tiny)
-        push_B = (self.gain * (1.0 - distance_B / self.set_point)).clamp(min=-self.brake)
-        return self.tilt + facts.advantages_B.sign() * push_B
+        distance_BT = facts.log_ratios_BT.abs()
+        moved_B = (facts.weights_BT * distance_BT).sum(dim=1)
+        square_B = (facts.weights_BT * distance_BT.square()).sum(dim=1)
+        mean_B = square_B / moved_B.clamp(min=torch.finfo(moved_B.dtype).tiny)
+        return self.tilt + facts.advantages_B.sign() * (self.rest - self.slope * mean_B).clamp(min=-self.brake)
