@@ -19,11 +19,11 @@ def _log_clip(exponent: object, width: float = 0.4) -> pmpo.Objective:
 
 
 CANDIDATES: dict[str, pmpo.Objective] = {
+    "p = 1 − sign(A), log clip .4": _log_clip(Tilted()),
+    "p = 1 − 2 sign(A), log clip .4": _log_clip(Tilted(brake=2.0)),
     "brake, log clip .4": _log_clip(Governor()),
-    "governor, log clip .4": _log_clip(Governor(rest=1.0, slope=10.0)),
+    "governor, log clip .4": _log_clip(Governor(rest=0.5, slope=10.0, brake=1.0)),
     "governor, log clip .8": _log_clip(Governor(tilt=0.75, rest=0.5, slope=5 / 3, brake=0.5), 0.8),
-    "p = ½ − ½ sign(A), log clip .2": _log_clip(Tilted(brake=0.5), 0.2),
-    "p = −2 sign(A), log clip .4": _log_clip(pmpo.SignedExponent(2.0)),
 }
 
 CONTENDERS: dict[str, pmpo.Objective] = {

@@ -33,8 +33,8 @@ class Tilted:
         brake: half of their difference; above 0 every token has a place where rewarded and punished pulls balance.
     """
 
-    tilt: float = 0.5
-    brake: float = 0.25
+    tilt: float = 1.0
+    brake: float = 1.0
 
     def __call__(self, facts: pmpo.ExponentFacts) -> Tensor:
         return self.tilt - self.brake * facts.advantages_B.sign()
@@ -54,7 +54,7 @@ class Governor:
         brake: the largest −k.
     """
 
-    tilt: float = 0.5
+    tilt: float = 1.0
     rest: float = 0.0
     slope: float = 5.0
     brake: float = 2.0
