@@ -140,8 +140,22 @@ def test_the_signed_exponent_is_a_lower_bound(scale):
     mask_BT = torch.ones(40, 9, dtype=torch.bool)
     signed_B, geometric_B = (pmpo.power_mean(l_BT, mask_BT, p) for p in (p_B, 0.0))
     assert (signs_B * signed_B <= signs_B * geometric_B + 1e-12).all()
-    with pytest.raises(ValueError, match="`scale` is the size of p"):
+    with pytest.raises(ValueError, match="`scale` is a distance of p from its center"):
         pmpo.SignedExponent(-0.5)
+
+
+def test_the_signed_exponent_about_the_arithmetic_mean_by_hand():
+    """Ratios (2, 1/2), p = 1 − sign(A): √(2·½) = 1 where A > 0, √((4 + ¼)/2) where A < 0, where a token gets r²."""
+    l_BT = torch.tensor([[math.log(2.0), -math.log(2.0)]] * 2, requires_grad=True)
+    objective = pmpo.objective("gmpo", trust_region="none", exponent="signed:center=1")
+    result = pmpo.policy_loss(l_BT, torch.zeros(2, 2), torch.tensor([1.0, -1.0]), torch.ones(2, 2), objective)
+    assert result.diagnostics.exponent.tolist() == [0.0, 2.0]
+    assert result.diagnostics.power_mean.tolist() == pytest.approx([1.0, math.sqrt(2.125)])
+    (gradient_BT,) = torch.autograd.grad(result.loss, l_BT)
+    shares_BT = gradient_BT / gradient_BT.sum(dim=1, keepdim=True)
+    assert shares_BT.flatten().tolist() == pytest.approx([0.5, 0.5, 4 / 4.25, 0.25 / 4.25])
+    with pytest.raises(ValueError, match="`center` must be a finite number"):
+        pmpo.SignedExponent(center=math.inf)
 
 
 @pytest.mark.parametrize("shape", ["linear", "cosine", "step"])

@@ -154,23 +154,27 @@ class ScheduledExponent:
 
 @dataclass(frozen=True)
 class SignedExponent:
-    """p = −scale·sign(A): a token that has already moved the way that it is pushed gets less of the gradient.
+    """p = center − scale·sign(A): a token that has already moved the way that it is pushed gets less of the gradient.
 
-    Rewarded tokens whose ratio has risen and punished ones whose ratio has fallen weigh less, and A·M_p is a lower
-    bound of A·M_0 for either sign.
+    A·M_p is a lower bound of A·M_center for either sign. About center 0 rewarded tokens whose ratio has risen and
+    punished ones whose ratio has fallen weigh less than equally; about center 1, less than in proportion to their ratio.
 
     Attributes:
-        scale: |p|, at least 0; 0 is the geometric mean.
+        scale: how far p is from its center, at least 0; 0 is one power mean for both signs.
+        center: p between the signs: 0 is the geometric mean, 1 the arithmetic one, which weighs tokens by their ratio.
     """
 
     scale: float = 1.0
+    center: float = 0.0
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.scale) and self.scale >= 0.0):
-            raise ValueError(f"`scale` is the size of p and must be a finite number >= 0, got {self.scale}.")
+            raise ValueError(f"`scale` is a distance of p from its center: a finite number >= 0, got {self.scale}.")
+        if not math.isfinite(self.center):
+            raise ValueError(f"`center` must be a finite number (0 geometric, 1 arithmetic), got {self.center}.")
 
     def __call__(self, facts: ExponentFacts) -> Tensor:
-        return 0.0 - self.scale * facts.advantages_B.sign()  # 0.0 − 0.0 is not −0.0
+        return self.center - self.scale * facts.advantages_B.sign()
 
 
 EXPONENTS: dict[str, type] = {
