@@ -157,7 +157,7 @@ class SignedExponent:
     """p = center − scale·sign(A): a token that has already moved the way that it is pushed gets less of the gradient.
 
     A·M_p is a lower bound of A·M_center for either sign. About center 0 rewarded tokens whose ratio has risen and
-    punished ones whose ratio has fallen weigh less than equally; about center 1, less than in proportion to their ratio.
+    punished ones whose ratio has fallen weigh less than equally; about center 1, less than by their ratio.
 
     Attributes:
         scale: how far p is from its center, at least 0; 0 is one power mean for both signs.
