@@ -75,11 +75,13 @@ def write_tables(path: Path, study: Study, results: Sequence[RunResult]) -> None
 
 def show_tables(study: Study, results: Sequence[RunResult], console: Console) -> None:
     """The tables on a screen."""
+    from rich.box import SIMPLE_HEAD  # without lines between columns six of them fit 80 characters
     from rich.table import Table
     from rich.text import Text
 
     for printed in printed_tables(study, results, brief=True):
-        table = Table(title=Text(printed.title), title_justify="left", title_style="bold")
+        looks = {"title_justify": "left", "title_style": "bold", "box": SIMPLE_HEAD}
+        table = Table(title=Text(printed.title), pad_edge=False, collapse_padding=True, **looks)
         for column in printed.columns:
             table.add_column(Text(column), overflow="fold")
         for row in printed.rows:
@@ -175,7 +177,9 @@ def _cell(value: Any) -> Any:
 
 def _shown(estimate: Estimate) -> str:
     """Without an interval where one seed shows none."""
-    return str(estimate) if math.isfinite(estimate.high - estimate.low) else f"{estimate.value:.3f}"
+    if not math.isfinite(estimate.high - estimate.low):
+        return f"{estimate.value:.3f}"
+    return f"{estimate.value:.3f} [{estimate.low:.2f}, {estimate.high:.2f}]"
 
 
 def _count(estimate: Estimate) -> str:
