@@ -6,7 +6,7 @@
 rliable (archived since October 2025) needs packages that nothing here needs, so it runs in an environment of its own,
 fed by this script; `arch`, which it draws with, does not import with pandas 3. Values must agree to rounding. Its
 percentile intervals are compared with the ones here before they are stretched; both are drawn at random, and the last
-column is the largest difference as a share of the width.
+two columns are the largest difference as a share of the width.
 """
 
 import argparse
