@@ -9,6 +9,8 @@ from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from pmpo.foundation.files import read_json_lines
 from pmpo.objective.power_mean import normalized_ess, token_weights
 
@@ -72,16 +74,12 @@ class Trajectory:
 
     def ess(self, exponents: Sequence[float]) -> list[float]:
         """nESS at every p, over the log ratios that the run's rule solves p over."""
-        import torch
-
         over = self.row["log_ratio"] if self.row.get("ess_over") == "unclipped" else self.clipped()
         c_BT, mask_BT, rho_BT = (tensor.expand(len(exponents), -1) for tensor in self._tensors(over))
         found = normalized_ess(c_BT, mask_BT, torch.tensor(exponents, dtype=c_BT.dtype), weights=rho_BT)
         return [float(value) for value in found]
 
     def _tensors(self, log_ratios: Sequence[float]) -> tuple[Any, Any, Any]:
-        import torch
-
         rho_BT = torch.tensor([self.weights()], dtype=torch.float64)
         return torch.tensor([log_ratios], dtype=torch.float64), rho_BT > 0, rho_BT
 
