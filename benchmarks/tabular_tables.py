@@ -15,6 +15,18 @@ CENTRE_TITLES = {
     "decoupled": "Decoupled: centred at the start of the round, tokens weighted by min(π_start/π_sampler, 2)",
 }
 
+SHOWN = {
+    "grpo": {"color": "#777777", "marker": "o"},
+    "gmpo": {"color": "#0072B2", "marker": "s"},
+    "pmpo": {"color": "#56B4E9", "marker": "D"},
+    "cispo": {"color": "#E69F00", "marker": "^"},
+    "sapo": {"color": "#CC79A7", "marker": "v"},
+    "p = −sign(A), log clip .4": {"color": "#009E73", "marker": "X", "linestyle": "--"},
+    "p = 1 − sign(A), log clip .4": {"color": "#D55E00", "marker": "P"},
+    "governor, log clip .8": {"color": "#000000", "marker": "*"},
+}
+"""What the picture shows, by color and shape."""
+
 
 def tables(rows: list[dict]) -> str:
     """All tables as Markdown."""
@@ -86,32 +98,29 @@ def _against_presets(rows: list[dict], problem: str) -> str:
 
 
 def picture(rows: list[dict], path: Path) -> None:
-    """Area under the curve against the learning rate, a panel a regime, decoupled."""
+    """Area under the curve against the learning rate, decoupled, a panel for every problem and regime."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    here = at(rows, "share", "decoupled")
-    regimes = list(dict.fromkeys(row["regime"] for row in here))
-    shown = ["grpo", "gmpo", "pmpo", "cispo", "sapo", "p = −sign(A), log clip .4", *CANDIDATES]
-    figure, axes = plt.subplots(1, len(regimes), figsize=(3.1 * len(regimes), 3.6), sharey=True, layout="constrained")
-    markers, colors = (
-        "osD^vXP*",
-        ["#999999", "#0072B2", "#56B4E9", "#E69F00", "#CC79A7", "#009E73", "#D55E00", "#000000"],
-    )
-    for panel, regime in zip(axes, regimes, strict=True):
-        for index, label in enumerate(shown):
-            for row in here:
-                if row["contender"] == label and row["regime"] == regime:
-                    mean = [sum(column) / len(column) for column in zip(*row["area"], strict=True)]
-                    style = {"marker": markers[index % 8], "color": colors[index % 8]}
-                    panel.plot(row["rates"], mean, label=label, linewidth=1.6, **style)
-        panel.set(xscale="log", xlabel="learning rate", ylim=(0.75, 0.98), title=regime)
-        panel.set_xticks(here[0]["rates"], [f"{rate:g}" for rate in here[0]["rates"]], minor=False)
+    panels = list(dict.fromkeys((row["problem"], row["regime"]) for row in rows if row["contender"] in SHOWN))
+    panels = [place for place in panels if len(_panel(rows, *place)) > 2]
+    figure, axes = plt.subplots(1, len(panels), figsize=(3.1 * len(panels), 3.8), layout="constrained", squeeze=False)
+    handles = {}
+    for panel, (problem, regime) in zip(axes[0], panels, strict=True):
+        for row in _panel(rows, problem, regime):
+            mean = [sum(column) / len(column) for column in zip(*row["area"], strict=True)]
+            (handles[row["contender"]],) = panel.plot(row["rates"], mean, linewidth=1.6, **SHOWN[row["contender"]])
+            panel.set_xscale("log")
+            panel.set_xticks(row["rates"], [f"{rate:g}" for rate in row["rates"]])
         panel.minorticks_off()
+        panel.set(xlabel="learning rate", title=f"{problem}\n{regime}")
         panel.spines[["top", "right"]].set_visible(False)
-    axes[0].set_ylabel("area under the expected reward")
-    handles, labels = axes[-1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    axes[0][0].set_ylabel("area under the expected reward")
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=4, frameon=False)
     figure.savefig(path, dpi=110)
+
+
+def _panel(rows: list[dict], problem: str, regime: str) -> list[dict]:
+    return [row for row in at(rows, problem, "decoupled") if row["regime"] == regime and row["contender"] in SHOWN]
