@@ -12,12 +12,12 @@ demo: install  ## a small model made on the spot learns sums with PMPO; then two
 test: install  ## the whole test suite, doctests included
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
-faults: install  ## every kill point, damage and full disk, with a table of what came of it (two to five minutes)
-	PMPO_ALL_FAULTS=1 $(BIN)/python -m pytest tests/faults
+faults: install  ## every kill point, damage and full disk, with a table of what came of it; long resumptions
+	PMPO_ALL_FAULTS=1 $(BIN)/python -m pytest tests/faults tests/cli/test_soak.py tests/integrations/test_exact_resume_two_ranks.py
 
 browser: install chromium  ## the pages of `pmpo report` in headless Chromium, and screenshots of them to look at
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[browser]"
-	PMPO_SCREENSHOTS=build/screenshots $(BIN)/python -m pytest -n auto --dist worksteal -rs tests/browser
+	PMPO_SCREENSHOTS=build/screenshots $(BIN)/python -m pytest -n auto --dist worksteal -rs tests/web_browser
 	@echo "Screenshots of the pages, for people to look at: build/screenshots"
 
 chromium:

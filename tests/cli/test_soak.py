@@ -13,6 +13,7 @@ SMALL = ("--steps", "40", "--save_steps", "3", "--per_device_train_batch_size", 
 
 
 @pytest.mark.slow
+@pytest.mark.all_faults
 def test_a_small_soak(tmp_path):
     """With a model of the tests, since making the default's takes a minute."""
     default = ROOT / "src" / "pmpo" / "runs" / "default.yaml"

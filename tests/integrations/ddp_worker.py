@@ -10,8 +10,7 @@ import torch.distributed as dist
 from support import config, loss_inputs, trainer
 
 
-def main() -> None:
-    name = sys.argv[1]
+def gradient_and_metrics(name):
     one = trainer(config(objective=name, per_device_train_batch_size=4, beta=0.0))
     rank, world = one.accelerator.process_index, one.accelerator.num_processes
     whole = loss_inputs(rows=8)
@@ -24,10 +23,14 @@ def main() -> None:
     one._compute_loss(one.model, share).backward()
     gradient = torch.cat([p.grad.flatten() for p in one.model.parameters() if p.grad is not None])
     dist.all_reduce(gradient)
-    if rank == 0:
-        metrics = {"entropy": one._metrics["train"]["entropy"][-1], **one._windows["train"].metrics()}
-        result = {"gradient": (gradient / world).tolist(), "metrics": metrics, "world": world}
-        Path(sys.argv[2]).write_text(json.dumps(result))
+    metrics = {"entropy": one._metrics["train"]["entropy"][-1], **one._windows["train"].metrics()}
+    return {"gradient": (gradient / world).tolist(), "metrics": metrics, "world": world}
+
+
+def main() -> None:
+    results = {name: gradient_and_metrics(name) for name in sys.argv[2:]}
+    if dist.get_rank() == 0:
+        Path(sys.argv[1]).write_text(json.dumps(results))
     dist.barrier()
     dist.destroy_process_group()  # left open, its threads can abort the process as it exits
 

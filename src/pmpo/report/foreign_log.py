@@ -19,7 +19,7 @@ from pmpo.foundation.files import read_json_lines
 
 ALIASES = {
     # a column of steps
-    "global_step": "step", "_step": "step", "Step": "step", "training/global_step": "step",
+    "global_step": "step", "Step": "step", "training/global_step": "step",
     # TRL's own loss
     "clip_ratio/region_mean": "clip_fraction/one_sided",
     # verl

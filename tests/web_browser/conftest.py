@@ -16,7 +16,7 @@ SCREENSHOTS = "PMPO_SCREENSHOTS"
 def browser():
     """Playwright's browser, one for all tests; every page gets a context of its own in it."""
     if SCREENSHOTS not in os.environ:
-        pytest.skip(f"`make browser` looks at pages; by hand: {SCREENSHOTS}=FOLDER pytest tests/browser")
+        pytest.skip(f"`make browser` looks at pages; by hand: {SCREENSHOTS}=FOLDER pytest tests/web_browser")
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: make browser")
     path = chromium()
     if path is None:
