@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test faults browser chromium check install clean
+.PHONY: demo test long faults browser chromium check install clean
 
 demo: install  ## a small model made on the spot learns sums with PMPO; then two objectives beside each other
 	$(BIN)/pmpo train
@@ -12,8 +12,11 @@ demo: install  ## a small model made on the spot learns sums with PMPO; then two
 test: install  ## the whole test suite, doctests included
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
-faults: install  ## every kill point, damage and full disk, with a table of what came of it; long resumptions
-	PMPO_ALL_FAULTS=1 $(BIN)/python -m pytest tests/faults tests/cli/test_soak.py tests/integrations/test_exact_resume_two_ranks.py
+faults: install  ## every kill point, damage and full disk, with a table of what came of it (two to five minutes)
+	PMPO_ALL_FAULTS=1 $(BIN)/python -m pytest tests/faults
+
+long: install  ## the tests that take most of a minute each: the default learns, a soak, resumptions of two processes
+	$(BIN)/python -m pytest -n auto --dist worksteal -m long
 
 browser: install chromium  ## the pages of `pmpo report` in headless Chromium, and screenshots of them to look at
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[browser]"

@@ -15,12 +15,6 @@ sys.path[:0] = [str(HERE / folder) for folder in ("", "objective", "integrations
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items):
-    """What takes long and rarely finds anything is left to `make faults`, which sets PMPO_ALL_FAULTS."""
-    if not os.environ.get("PMPO_ALL_FAULTS"):
-        items[:] = [item for item in items if item.get_closest_marker("all_faults") is None]
-
-
 @pytest.fixture
 def hub(monkeypatch):
     """A hub whose every data set has the rows put into it; the calls are recorded."""

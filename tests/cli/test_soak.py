@@ -12,8 +12,7 @@ ROOT = Path(__file__).parents[2]
 SMALL = ("--steps", "40", "--save_steps", "3", "--per_device_train_batch_size", "8", "--eval_size", "8")
 
 
-@pytest.mark.slow
-@pytest.mark.all_faults
+@pytest.mark.long
 def test_a_small_soak(tmp_path):
     """With a model of the tests, since making the default's takes a minute."""
     default = ROOT / "src" / "pmpo" / "runs" / "default.yaml"

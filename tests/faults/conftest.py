@@ -8,6 +8,12 @@ import pytest
 from player import Player
 
 
+def pytest_collection_modifyitems(items):
+    """Of all faults a dozen, unless PMPO_ALL_FAULTS is set (`make faults`)."""
+    if not os.environ.get("PMPO_ALL_FAULTS"):
+        items[:] = [item for item in items if item.get_closest_marker("all_faults") is None]
+
+
 @pytest.fixture(scope="session")
 def player(tmp_path_factory):
     with Player("pmpo", tmp_path_factory.mktemp("faults")) as one:

@@ -44,8 +44,7 @@ def test_resumed_weights_are_equal(tmp_path):
     assert results == [{"name": case["name"], "difference": 0.0} for case in cases]
 
 
-@pytest.mark.slow
-@pytest.mark.all_faults
+@pytest.mark.long
 def test_both_processes_killed_in_the_middle_of_a_round(tmp_path):
     started = launch("kill_worker.py", tmp_path, "start")
     deadline = time.monotonic() + LIMIT
@@ -63,8 +62,7 @@ def test_both_processes_killed_in_the_middle_of_a_round(tmp_path):
     assert result["steps"] == list(range(1, SHAPE.steps + 1))
 
 
-@pytest.mark.slow
-@pytest.mark.all_faults
+@pytest.mark.long
 def test_another_number_of_processes_is_refused_or_warned_of(tmp_path):
     """One becomes two in the worker, two become one here."""
     shape = Shape(4)

@@ -74,6 +74,14 @@ def test_a_lead_that_chance_can_make_is_none(tmp_path):
     assert said.startswith("No objective is ahead by more than chance: gmpo has the highest held-out score, 0.440 [")
 
 
+def test_a_lead_over_the_next_best_alone_is_none(tmp_path):
+    """gmpo beats pmpo by the same on every seed; grpo's seeds scatter around a lower mean, and could as well win."""
+    wild = [run("grpo", score, seed) for seed, score in enumerate((0.1, 0.9, 0.2, 0.9, 0.1))]
+    said = verdict(facts(tmp_path, [*wild, *spread("pmpo", 0.55), *spread("gmpo", 0.56)])).sentence
+    assert said.startswith("No objective is ahead by more than chance: gmpo has the highest held-out score, 0.560 [")
+    assert "+0.010 [+0.010, +0.010] against pmpo and +0.120 [" in said
+
+
 def test_the_verdict_over_regimes_counts_those_that_are_won(tmp_path):
     runs = [
         *spread("grpo", 0.4, learning_rate=1e-4, rollout_staleness=0),

@@ -7,7 +7,7 @@ import pytest
 from pmpo.cli import main
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_default_starts_at_a_fifth_and_learns(tmp_path, monkeypatch):
     """The first 48 of the default's 640 updates: a measured run went from 0.20 to 0.33 in 32."""
     monkeypatch.setenv("PMPO_CACHE", str(tmp_path / "cache"))

@@ -65,14 +65,16 @@ def _alone(facts: StudyFacts, best: str, score: Estimate) -> str:
 
 
 def _beside(facts: StudyFacts, cells: Sequence[RegimeCell], best: str, means: Mapping[str, Estimate]) -> str:
-    """The lead over the next best, and over the baseline where that is another."""
+    """The lead over the next best, and over the baseline where that is another. Ahead is what is ahead of all others:
+    seeds may by chance lie closer together for one pair than for another.
+    """
     other = max((name for name in means if name != best), key=lambda name: means[name].value)
     lead = over_regimes(facts, best, other)
     ahead = f"{signed(lead)} against {other}"
     if facts.baseline not in (best, other):
         ahead += f" and {signed(over_regimes(facts, best, facts.baseline))} against {facts.baseline}"
     top = f"{facts.score}, {interval(means[best])}"
-    if lead.sign > 0:
+    if all(over_regimes(facts, best, name).sign > 0 for name in means if name != best):
         said = f"{best} is ahead: the highest {top}, {ahead}"
     else:
         said = f"no objective is ahead by more than chance: {best} has the highest {top}, {ahead}"

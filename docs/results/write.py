@@ -1,0 +1,104 @@
+"""Writes the comparisons of docs/results.md from the results beside this file.
+
+    python docs/results/write.py                                  # the tables, from docs/results/*.jsonl
+    python docs/results/write.py --add runs/compare-regimes       # first take the rows of a study's folder
+
+Rows are kept without what a reader cannot use elsewhere (folders, commands), one file a study; a row of a run that is
+there already is left as it is, so pieces of a study may come from several machines and days.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from pmpo.comparison.results import RunResult, read_results
+from pmpo.comparison.study import run_key
+from pmpo.comparison.table_rows import CellSummary
+from pmpo.comparison.tables import RATE, summarise_cells
+from pmpo.foundation.files import write_whole
+from pmpo.report.study_facts import regime_key, regime_name
+
+HERE = Path(__file__).parent
+PAGE = HERE.parent / "results.md"
+_NOT_KEPT = ("folder", "command", "more")
+_BEGIN, _END = "<!-- written by docs/results/write.py: {} -->", "<!-- end of {} -->"
+
+
+def add(folder: Path) -> Path:
+    """Take the rows of a study's folder that are not there yet; returns the file."""
+    import yaml
+
+    name = yaml.safe_load((folder / "study.yaml").read_text(encoding="utf-8")).get("name") or folder.name
+    path = HERE / f"{name}.jsonl"
+    kept = read_results(path) if path.exists() else []
+    known = {_key(run) for run in kept}
+    kept += [run for run in read_results(folder / "results.jsonl") if _key(run) not in known]
+    lines = []
+    for run in sorted(kept, key=_key):
+        row = {key: value for key, value in run.to_row().items() if key not in _NOT_KEPT and value != ""}
+        row["curve"] = [[step, rollouts, score and round(score, 6)] for step, rollouts, score in row["curve"]]
+        lines.append(json.dumps(row))
+    write_whole(path, "".join(f"{line}\n" for line in lines))
+    return path
+
+
+def page(text: str) -> str:
+    """docs/results.md with every block between two marks written anew."""
+    for path in sorted(HERE.glob("*.jsonl")):
+        begin, end = _BEGIN.format(path.stem), _END.format(path.stem)
+        if begin not in text:
+            raise SystemExit(f"docs/results.md has no place for {path.name}; write the lines {begin} and {end}.")
+        before, rest = text.split(begin, 1)
+        text = f"{before}{begin}\n\n{tables(read_results(path))}\n{end}{rest.split(end, 1)[1]}"
+    return text
+
+
+def tables(results: Sequence[RunResult]) -> str:
+    """One a regime: an objective a row, a learning rate a column; a mean with its 95 % interval and its runs."""
+    cells = summarise_cells(results)
+    varied = {name for cell in cells for name in cell.settings}
+    regimes = dict.fromkeys(regime_key(cell.settings) for cell in cells)
+    return "\n".join(
+        _table([c for c in cells if regime_key(c.settings) == key], varied) for key in sorted(regimes, key=str)
+    )
+
+
+def _table(cells: Sequence[CellSummary], varied: set[str]) -> str:
+    rates = sorted({cell.settings[RATE] for cell in cells if RATE in cell.settings}) or [None]
+    title = regime_name({name: value for name, value in cells[0].settings.items() if name != RATE}, varied)
+    columns = [f"at {rate:g}" if rate is not None else "pass@1" for rate in rates]
+    lines = [f"| {title} | {' | '.join(columns)} |", "|---" * (len(rates) + 1) + "|"]
+    for objective in dict.fromkeys(cell.objective for cell in cells):
+        found = {cell.settings.get(RATE): cell for cell in cells if cell.objective == objective}
+        lines.append(f"| {objective} | {' | '.join(_shown(found.get(rate)) for rate in rates)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _shown(cell: CellSummary | None) -> str:
+    if cell is None:
+        return ""
+    runs = f"{len(cell.values)} run{'s' if len(cell.values) > 1 else ''}"
+    lost = f", {cell.collapsed} lost" if cell.collapsed else ""
+    if len(cell.values) < 2:
+        return f"{cell.mean.value:.3f} ({runs}{lost})"
+    return f"{cell.mean.value:.3f} [{cell.mean.low:.3f}, {cell.mean.high:.3f}] ({runs}{lost})"
+
+
+def _key(run: RunResult) -> str:
+    return run_key(run.objective, run.settings, run.seed)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--add", type=Path, nargs="+", default=[], metavar="FOLDER", help="folders of studies")
+    for folder in parser.parse_args().add:
+        print(add(folder))
+    write_whole(PAGE, page(PAGE.read_text(encoding="utf-8")))
+    print(PAGE)
+
+
+if __name__ == "__main__":
+    main()
