@@ -9,7 +9,7 @@ import pmpo
 from pmpo.comparison.results import CRASHED, DIVERGED, FINISHED, RunResult, read_results
 from pmpo.comparison.study import study_from
 from pmpo.foundation.errors import InputError
-from pmpo.runs.studies.added import read_added, study_of, with_settings
+from pmpo.runs.studies.added import Added, read_added, study_of, with_settings
 
 
 def run_folder(path, objective="gmpo", seed=0, ended=True, **settings):
@@ -75,6 +75,19 @@ def test_a_whole_study(tmp_path):
     (found,) = read_added([str(tmp_path)], "pass_at_1")
     assert found.known == {"learning_rate": 1e-4} and found.result.folder == str(tmp_path / "runs/x")
     assert read_results(tmp_path / "results.jsonl") == [row]
+    kept = tmp_path / "kept.jsonl"  # the rows alone, as they are kept for others
+    kept.write_text((tmp_path / "results.jsonl").read_text())
+    assert [one.result.objective for one in read_added([str(kept)], "pass_at_1")] == ["grpo"]
+
+
+def test_rows_of_a_study_with_another_base_are_refused():
+    data = {"objectives": ["grpo"], "settings": {"learning_rate": [1e-4]}, "seeds": [3]}
+    mine, other = study_from({**data, "base": {"max_steps": 8}}), study_from({**data, "base": {"max_steps": 9}})
+    row = RunResult("grpo", {"learning_rate": 1e-4}, 3, FINISHED, (), 8, configuration=next(mine.runs()).configuration)
+    added = [Added(row, row.settings)]
+    assert with_settings(added, mine) == [row]
+    with pytest.raises(InputError, match="grpo, seed 3, was run with other settings .configuration"):
+        with_settings(added, other)
 
 
 def test_what_names_no_run_is_refused_with_the_form(tmp_path):

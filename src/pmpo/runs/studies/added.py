@@ -20,7 +20,7 @@ from pmpo.foundation.options import read_options
 from pmpo.objective.presets import objective
 from pmpo.runs.studies.run_result import curve_of, measured_in, more_of, summary_of
 
-FORM = "LABEL:SEED=FILE, LABEL:seed=0,learning_rate=2e-4=FILE, or a folder"
+FORM = "LABEL:SEED=FILE, LABEL:seed=0,learning_rate=2e-4=FILE, a study's results.jsonl, or a folder"
 _SCORES = {"pass_at_1": ("score", "pass_at_1", "pass@1", "value"), "reward": ("score", "reward", "eval_reward")}
 _STEPS = ("step", "global_step")
 _SAME_RUN = (
@@ -52,6 +52,8 @@ def read_added(words: Sequence[str], score: str) -> list[Added]:
         label, seed, settings, path = _parsed(word)
         if path.is_dir():
             found += [_named(one, label, seed, settings) for one in _of_folder(path, score)]
+        elif not label and seed is None and _holds_results(path):
+            found += _of_results(path)
         else:
             found.append(_of_file(path, label, seed, settings, score, word))
     return found
@@ -61,7 +63,8 @@ def with_settings(added: Sequence[Added], study: Study | None) -> list[RunResult
     """The runs with the settings that make their cells: those that the study varies, or without one those in which
     the runs differ.
 
-    Raises: InputError for a setting of the study that is not known of a run, and for two runs that are one.
+    Raises: InputError for a setting of the study that is not known of a run, for two runs that are one, and for a run
+        that a study made with other settings.
     """
     if study is not None:
         names = list(study.cells[0])
@@ -70,6 +73,7 @@ def with_settings(added: Sequence[Added], study: Study | None) -> list[RunResult
         names = [n for n in everything if len({_text(one.known.get(n)) for one in added}) > 1]
         names = [n for n in names if all(n in one.known for one in added)]
     rows = {}
+    planned = {} if study is None else {run.key: run.configuration for run in study.runs()}
     for one in added:
         missing = [name for name in names if name not in one.known]
         if missing:
@@ -83,6 +87,11 @@ def with_settings(added: Sequence[Added], study: Study | None) -> list[RunResult
             raise InputError(
                 f"{rows[key].folder} and {row.folder} are both {row.objective}, seed {row.seed}, with equal settings; "
                 "tell them apart by a label: LABEL:SEED=FOLDER."
+            )
+        if row.configuration and planned.get(key, row.configuration) != row.configuration:
+            raise InputError(
+                f"{row.objective}, seed {row.seed}, was run with other settings (configuration {row.configuration}) "
+                f"than the study has for it ({planned[key]}); leave it out, or give the study it was made by."
             )
         rows[key] = row
     return list(rows.values())
@@ -132,14 +141,30 @@ def _named(one: Added, label: str, seed: int | None, settings: Mapping[str, Any]
 def _of_folder(path: Path, score: str) -> list[Added]:
     """A run's, a study's, or one with run folders in it."""
     if (path / "results.jsonl").is_file():
-        rows = read_results(path / "results.jsonl")
-        return [Added(replace(row, folder=str(path / row.folder) if row.folder else ""), row.settings) for row in rows]
+        return _of_results(path / "results.jsonl")
     if (path / "config.yaml").is_file():
         return [_of_run(path, score)]
     inside = sorted(file.parent for file in path.glob("*/config.yaml"))
     if not inside:
         raise InputError(f"--runs {path}: the folder holds no run (config.yaml), no study (results.jsonl) and no runs.")
     return [_of_run(each, score) for each in inside]
+
+
+def _holds_results(path: Path) -> bool:
+    """Whether a file is a study's results.jsonl, under any name."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            return path.suffix == ".jsonl" and {"objective", "curve", "seed"} <= json.loads(file.readline()).keys()
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _of_results(path: Path) -> list[Added]:
+    """The rows of a study, wherever its folder is."""
+    rows = read_results(path)
+    return [
+        Added(replace(row, folder=str(path.parent / row.folder) if row.folder else ""), row.settings) for row in rows
+    ]
 
 
 def _of_run(folder: Path, score: str) -> Added:
