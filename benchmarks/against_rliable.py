@@ -1,7 +1,7 @@
 """The statistics of a comparison beside rliable's own code, on the same scores.
 
-    python -m venv /tmp/rliable && /tmp/rliable/bin/pip install rliable 'pandas<3'
-    python benchmarks/against_rliable.py --rliable /tmp/rliable/bin/python
+    python -m venv .venv-rliable && .venv-rliable/bin/pip install rliable 'pandas<3'
+    python benchmarks/against_rliable.py --rliable .venv-rliable/bin/python
 
 rliable (archived since October 2025) needs packages that nothing here needs, so it runs in an environment of its own,
 fed by this script; `arch`, which it draws with, does not import with pandas 3. Values must agree to rounding. Its

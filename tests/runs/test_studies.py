@@ -7,6 +7,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -280,3 +281,20 @@ def test_only_what_is_wanted_is_run(tmp_path):
     (tmp_path / "before").unlink()
     assert len(run_study(study, tmp_path / "study", how, display, only)[1]) == 6 == display.done
     assert not (tmp_path / "before").exists(), "nothing is prepared where nothing is run"
+
+
+def test_a_study_that_is_refused_leaves_the_folder_to_the_corrected_one(tmp_path):
+    def refuse():
+        raise InputError("There is no option 'stduy'.")
+
+    path = tmp_path / "study"
+    wrong, right = (study_from({**STUDY, "base": {name: 1}}) for name in ("stduy", "max_steps"))
+    how = How(toy, 2, FORK, more=tmp_path / "begun")
+    with pytest.raises(InputError, match="stduy"):
+        run_study(wrong, path, replace(how, before=refuse), Quiet())
+    _, results = run_study(right, path, how, Quiet())
+    assert len(results) == len(list(right.runs()))
+    settled = (path / "study.yaml").read_text()
+    with pytest.raises(InputError, match="stduy"):
+        run_study(replace(right, seeds=(7,)), path, replace(how, before=refuse), Quiet())
+    assert (path / "study.yaml").read_text() == settled

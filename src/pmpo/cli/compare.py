@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pmpo.cli.parser import VerbParser
 from pmpo.comparison.grid import number
 from pmpo.comparison.study import PlannedRun, Study, read_study, study_from
 from pmpo.foundation.errors import InputError, nearest
@@ -24,16 +25,9 @@ if TYPE_CHECKING:
 BUILT_IN = Path(__file__).parent.parent / "runs" / "studies"
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> Any:
-        raise InputError(f"{message[0].upper()}{message[1:]}. `pmpo compare --help` lists the options.")
-
-
-def _parser() -> _Parser:
-    made = _Parser(
-        prog="pmpo compare",
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def _parser() -> VerbParser:
+    made = VerbParser(
+        "compare",
         description="Compare objectives over settings and seeds: every run an ordinary run folder, all of them one "
         "table.\nThe same command goes on where it was stopped, however it was stopped.",
         epilog="""any option of `pmpo train` may follow: with one value all runs have it, with several it is varied:

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from pmpo.cli.parser import VerbParser
 from pmpo.foundation.errors import InputError
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> Any:
-        raise InputError(f"{message[0].upper()}{message[1:]}. `pmpo report --help` lists the options.")
-
-
-def _parser() -> _Parser:
-    made = _Parser(
-        prog="pmpo report",
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def _parser() -> VerbParser:
+    made = VerbParser(
+        "report",
         description="One HTML file under 1 MB, readable without a network: the verdict of a study with its figures, a\n"
         "run's curves and what is wrong with it, and single completions token by token.",
         epilog="""  pmpo report runs/compare-quick -o report.html

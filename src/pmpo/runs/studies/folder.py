@@ -8,10 +8,11 @@ table.csv, table.md
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from pmpo.comparison.results import RunResult, from_row, read_results
@@ -35,6 +36,7 @@ class StudyFolder:
         self.path = path
         self.rows = path / "results.jsonl"
         self.results: dict[ResultKey, RunResult] = {}
+        self._earlier: str | None = None  # study.yaml before this study was settled in it
 
     def run_folder(self, run: PlannedRun) -> Path:
         return self.path / "runs" / run.name
@@ -57,8 +59,19 @@ class StudyFolder:
         elif self.rows.exists():
             raise InputError(f"The folder {self.path} holds results.jsonl of no study; give another --output_dir.")
         self._read()
+        self._earlier = file.read_text(encoding="utf-8") if file.is_file() else None
         self._write_study(study)
         return study
+
+    @contextlib.contextmanager
+    def unchanged_if_refused(self) -> Iterator[None]:
+        """While settings are checked: a study that is refused leaves no study.yaml in the way of the corrected one."""
+        try:
+            yield
+        except InputError:
+            file = self.path / "study.yaml"
+            file.unlink() if self._earlier is None else write_whole(file, self._earlier)
+            raise
 
     def _read(self) -> None:
         if not self.rows.is_file():

@@ -85,7 +85,8 @@ def run_study(
         with contextlib.closing(progress), _sigterm_as_interrupt():
             progress.begin(len(missing), len(folder.results))
             if missing and how.before is not None:
-                how.before()
+                with folder.unchanged_if_refused():
+                    how.before()
             _run_missing(folder, missing, how, progress)
         return whole, list(folder.results.values())
 
