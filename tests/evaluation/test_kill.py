@@ -54,7 +54,7 @@ def generated(folder: Path) -> list[int]:
     return [event["chunk"] for event in events(folder) if event["event"] == "generated"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_kill_and_continue(tmp_path):
     model = save_byte_model(tmp_path / "model")
     # Both write to a folder called "out", since results.json quotes the command.

@@ -30,7 +30,7 @@ def finish(process):
     assert process.returncode == 0, errors[-3000:]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_resumed_weights_are_equal(tmp_path):
     cases = [
         {"name": "two iterations", "shape": (4, 2, 1), "kills": (5, 17)},
