@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pmpo
-from tabular_rules import AlongSign, Governor, Tilted
+from tabular_rules import AlongSign, Governor
 
 CENTRES = {"start": {}, "sampler": {"old_policy": "sampler"}, "decoupled": {"correction": "truncate"}}
 """What ratios are centred at: the start of the round as if it had sampled; the sampler; the start of the round, with
@@ -19,8 +19,8 @@ def _log_clip(exponent: object, width: float = 0.4) -> pmpo.Objective:
 
 
 CANDIDATES: dict[str, pmpo.Objective] = {
-    "p = 1 − sign(A), log clip .4": _log_clip(Tilted()),
-    "p = 1 − 2 sign(A), log clip .4": _log_clip(Tilted(brake=2.0)),
+    "p = 1 − sign(A), log clip .4": _log_clip(pmpo.SignedExponent(center=1.0)),
+    "p = 1 − 2 sign(A), log clip .4": _log_clip(pmpo.SignedExponent(scale=2.0, center=1.0)),
     "brake, log clip .4": _log_clip(Governor()),
     "governor, log clip .4": _log_clip(Governor(rest=0.5, slope=10.0, brake=1.0)),
     "governor, log clip .8": _log_clip(Governor(tilt=0.75, rest=0.5, slope=5 / 3, brake=0.5), 0.8),

@@ -25,22 +25,6 @@ class AlongSign:
 
 
 @dataclass(frozen=True)
-class Tilted:
-    """p = tilt − brake·sign(A): `signed` about another centre than 0.
-
-    Attributes:
-        tilt: the mean of the two exponents; 1 is that of importance sampling.
-        brake: half of their difference; above 0 every token has a place where rewarded and punished pulls balance.
-    """
-
-    tilt: float = 1.0
-    brake: float = 1.0
-
-    def __call__(self, facts: pmpo.ExponentFacts) -> Tensor:
-        return self.tilt - self.brake * facts.advantages_B.sign()
-
-
-@dataclass(frozen=True)
 class Governor:
     """p = tilt + sign(A)·k, k = max(−brake, rest − slope·ℓ), ℓ = Σ ρ l² / Σ ρ |l| of the completion, nats.
 

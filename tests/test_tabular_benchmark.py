@@ -12,7 +12,7 @@ import pmpo
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 
 from tabular_policy import Problem, Regime, expected_reward, train
-from tabular_rules import Governor, Tilted
+from tabular_rules import Governor
 
 SMALL = Problem(positions=4, vocabulary=3, rounds=6, completions=16, minibatches=2)
 
@@ -52,7 +52,6 @@ def exponents(rule):
 
 def test_exponents_by_hand():
     """The mean distance of a nat is (0.01 + 0.09)/(0.1 + 0.3) = 0.25, whatever stays at 0."""
-    assert exponents(Tilted(tilt=1.0, brake=0.5)) == pytest.approx([0.5, 1.5, 0.5])
     assert exponents(Governor(tilt=1.0, rest=0.5, slope=4.0)) == pytest.approx([0.5, 1.5, 1.5])
     assert exponents(Governor(tilt=1.0, slope=40.0, brake=2.0)) == pytest.approx([-1.0, 3.0, 1.0])
 
@@ -72,6 +71,10 @@ def pull(place, rule, tokens):
 def test_a_token_comes_to_rest_where_its_credit_balances(tilt):
     """log 3 over p₋ − p₊ = 2, among many tokens that did not move; without a brake, or alone, it goes on."""
     rest = math.log(3.0) / 2
-    assert pull(rest - 0.02, Tilted(tilt, 1.0), 4000) > 0 > pull(rest + 0.02, Tilted(tilt, 1.0), 4000)
-    assert pull(rest + 0.5, Tilted(tilt, 0.0), 4000) > 0
-    assert pull(rest + 0.5, Tilted(tilt, 1.0), 1) > 0
+    assert (
+        pull(rest - 0.02, pmpo.SignedExponent(1.0, tilt), 4000)
+        > 0
+        > pull(rest + 0.02, pmpo.SignedExponent(1.0, tilt), 4000)
+    )
+    assert pull(rest + 0.5, pmpo.SignedExponent(0.0, tilt), 4000) > 0
+    assert pull(rest + 0.5, pmpo.SignedExponent(1.0, tilt), 1) > 0
