@@ -12,12 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pmpo.integrations.verl.chosen import NAME
 from pmpo.integrations.verl.host import is_padding
-from pmpo.objective.advantages import ADVANTAGES, group_advantages
-
-ESTIMATORS = {f"{NAME}/{kind}": kind for kind in ADVANTAGES}
-"""Kinds of advantages by their names in verl."""
+from pmpo.objective.advantages import group_advantages
 
 
 def estimator(kind: str) -> Callable[..., tuple[Tensor, Tensor]]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pmpo.foundation.errors import InputError
-from pmpo.integrations.verl.chosen import NAME, is_ours, objective_of
+from pmpo.integrations.verl.chosen import ESTIMATORS, NAME, is_ours, objective_of
 from pmpo.objective.kinds import KINDS
 from pmpo.objective.presets import Objective
 from pmpo.objective.spec import data_of
@@ -38,11 +38,7 @@ _UNREAD = {
 """Settings of verl's actor that verl's own losses read and ours do not, and their defaults."""
 
 _ACTOR = "actor_rollout_ref.actor"
-_OWN_ESTIMATORS: dict[tuple[str, bool], str] = {
-    ("grpo", True): "grpo",
-    ("grpo", False): "dr_grpo",
-    ("rloo", True): "rloo",
-}
+_OWN_ESTIMATORS = {("grpo", True): "grpo", ("grpo", False): "dr_grpo", ("rloo", True): "rloo"}
 """verl's own estimators, with norm_adv_by_std_in_grpo, by the advantage that they are."""
 
 
@@ -135,11 +131,7 @@ def _check_advantage(objective: Objective, config: Any) -> None:
     algorithm = config.algorithm
     given = getattr(algorithm.adv_estimator, "value", algorithm.adv_estimator)
     by_std = bool(algorithm.get("norm_adv_by_std_in_grpo", True)) if given == "grpo" else True
-    kind = (
-        str(given).removeprefix(f"{NAME}/")
-        if str(given).startswith(f"{NAME}/")
-        else _OWN_ESTIMATORS.get((given, by_std))
-    )
+    kind = ESTIMATORS.get(given, _OWN_ESTIMATORS.get((given, by_std)))
     if kind != objective.advantage:
         shown = f"{given} with norm_adv_by_std_in_grpo={by_std}" if given == "grpo" else given
         raise InputError(

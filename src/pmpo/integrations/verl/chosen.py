@@ -14,11 +14,14 @@ from functools import lru_cache
 from typing import Any
 
 from pmpo.foundation.errors import InputError, unknown_name
+from pmpo.objective.advantages import ADVANTAGES
 from pmpo.objective.presets import OBJECTIVES, Objective, objective
 
 NAME = "pmpo"
 MODES = (NAME, *(f"{NAME}/{preset}" for preset in OBJECTIVES))
 """What `policy_loss.loss_mode` can be. verl's own gspo, cispo, sapo and dppo stay verl's: ours have our name before."""
+ESTIMATORS = {f"{NAME}/{kind}": kind for kind in ADVANTAGES}
+"""What `algorithm.adv_estimator` can be, and the kind of advantage that it is."""
 _OPTION = "actor_rollout_ref.actor.policy_loss.objective"
 
 

@@ -34,7 +34,4 @@ def put_non_tensor(data: TensorDict, **entries: Any) -> None:
 
 def padded(data: TensorDict, name: str) -> Any:
     """A nested entry of a batch as a padded tensor, [B, T]; None where there is none."""
-    if name not in data.keys():
-        return None
-    tensor = data.select(name).to_padded_tensor()[name]
-    return tensor
+    return data.select(name).to_padded_tensor()[name] if name in set(data.keys()) else None

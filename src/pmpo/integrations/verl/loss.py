@@ -84,8 +84,8 @@ def completion_advantages(advantages_BT: Tensor, mask_BT: Tensor) -> Tensor:
     if differ_B.any():
         row = int(differ_B.nonzero()[0])
         raise InputError(
-            f"The tokens of completion {row} have advantages from {lowest_B[row]:g} to {highest_B[row]:g}: a power mean "
-            "of a completion's ratios needs one advantage for all of them. Write algorithm.adv_estimator=pmpo/grpo."
+            f"The tokens of completion {row} have advantages from {lowest_B[row]:g} to {highest_B[row]:g}: a power "
+            "mean of a completion's ratios needs one advantage for all of them. Write algorithm.adv_estimator=pmpo/grpo."
         )
     return torch.where(mask_BT.any(dim=1), highest_B, 0.0)
 
@@ -119,8 +119,8 @@ def _context(objective: Objective, step: Step | None, counts: Mapping[str, Any])
     missing = [need for need in objective.needs if facts.get(need) is None]
     if missing:
         raise InputError(
-            f"Objective '{objective.name}' needs {' and '.join(missing)} of the whole batch, which verl does not tell a "
-            "policy loss: write trainer.v1.trainer_mode=pmpo."
+            f"Objective '{objective.name}' needs {' and '.join(missing)} of the whole batch, which verl does not tell "
+            "a policy loss: write trainer.v1.trainer_mode=pmpo."
         )
     facts.setdefault("num_sequences", counts.get("global_batch_size"))
     tokens = counts.get("batch_num_tokens") if objective.sequence_weight == "token" else None

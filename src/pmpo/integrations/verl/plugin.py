@@ -22,8 +22,8 @@ except ImportError as missing:
 @wrapt.when_imported("verl.trainer.ppo.core_algos")
 def register_losses(algorithms: ModuleType) -> None:
     """Losses as policy_loss.loss_mode=pmpo or pmpo/NAME, advantages as algorithm.adv_estimator=pmpo/NAME."""
-    from pmpo.integrations.verl.advantages import ESTIMATORS, estimator
-    from pmpo.integrations.verl.chosen import MODES
+    from pmpo.integrations.verl.advantages import estimator
+    from pmpo.integrations.verl.chosen import ESTIMATORS, MODES
     from pmpo.integrations.verl.loss import objective_policy_loss
 
     for mode in MODES:

@@ -96,9 +96,7 @@ class ObjectiveTrainer(PPOTrainerSync):
             return
         path = self._folder() / IDENTITY
         if not path.exists():
-            _log.warning(
-                "%s has no %s: it is of a run with another trainer, and updates count from 0.", path.parent, IDENTITY
-            )
+            _log.warning("%s has no %s, so it is another trainer's: updates count from 0.", path.parent, IDENTITY)
             return
         identity = json.loads(path.read_text())
         self._updates = identity["updates"]

@@ -85,7 +85,7 @@ class ObjectiveTrainingWorker(TrainingWorker):
         return max(1, int(self._summed(torch.tensor([rows], dtype=torch.float64))[0]))
 
     def _ratio_sums(self, data: TensorDict, step: Step) -> Tensor:
-        """Sums over the step's ratios: a pass over its micro-batches, without gradient, before the first is trained on."""
+        """Sums over the step's ratios, by a pass over its micro-batches without gradient, before any is trained on."""
         put_non_tensor(
             data,
             use_remove_padding=self.model_config.get("use_remove_padding", False),
