@@ -85,7 +85,7 @@ def completion_advantages(advantages_BT: Tensor, mask_BT: Tensor) -> Tensor:
         row = int(differ_B.nonzero()[0])
         raise InputError(
             f"The tokens of completion {row} have advantages from {lowest_B[row]:g} to {highest_B[row]:g}: a power "
-            "mean of a completion's ratios needs one advantage for all of them. Write algorithm.adv_estimator=pmpo/grpo."
+            "mean of its ratios needs one advantage for all of them. Write algorithm.adv_estimator=pmpo/grpo."
         )
     return torch.where(mask_BT.any(dim=1), highest_B, 0.0)
 
