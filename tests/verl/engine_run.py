@@ -1,7 +1,7 @@
 """One rank of verl's actor on one round, for several losses in turn: `python engine_run.py CASES.json RANK OUT.pt`.
 
-Every case starts from the same weights and makes one update with plain gradient descent of rate 1, so that the weights
-move by the gradient; OUT has what rank 0 saw.
+Every case starts from the same weights and makes one update with plain gradient descent, so that the weights move by
+RATE times the gradient; OUT has what rank 0 saw.
 """
 
 import json
@@ -25,9 +25,12 @@ from verl.workers.utils.losses import ppo_loss
 from pmpo.integrations.verl.worker import FACTS, ObjectiveWorker
 
 ACTOR = "actor_rollout_ref.actor"
+RATE = 1e3
+"""So large that the weights' own rounding does not show in how far they moved."""
 
 
-def configuration(model: str, overrides: list[str]) -> Any:
+def configuration(model: str) -> Any:
+    """verl's own defaults, with what a rank on a CPU needs."""
     folder = str(Path(verl.__file__).parent / "trainer" / "config")
     with initialize_config_dir(folder, version_base=None):
         return compose(
@@ -39,17 +42,22 @@ def configuration(model: str, overrides: list[str]) -> Any:
                 "actor_rollout_ref.rollout.name=vllm",
                 "actor_rollout_ref.rollout.log_prob_micro_batch_size_per_gpu=4",
                 f"{ACTOR}.strategy=fsdp2",
+                f"{ACTOR}.policy_loss.loss_mode=pmpo",
+                f"{ACTOR}.loss_agg_mode=seq-mean-token-mean",
                 f"{ACTOR}.ppo_micro_batch_size_per_gpu=4",
                 f"{ACTOR}.use_torch_compile=False",
                 f"{ACTOR}.fsdp_config.model_dtype=fp32",
                 f"+{ACTOR}.fsdp_config.mixed_precision={{param_dtype:fp32,reduce_dtype:fp32,buffer_dtype:fp32}}",
                 f"{ACTOR}.optim.optimizer=SGD",
-                f"{ACTOR}.optim.lr=1.0",
+                f"{ACTOR}.optim.lr={RATE}",
                 f"{ACTOR}.optim.weight_decay=0.0",
                 f"{ACTOR}.optim.clip_grad=1e9",
-                *overrides,
             ],
-        ).actor_rollout_ref
+        )
+
+
+def with_overrides(config: Any, overrides: list[str]) -> Any:
+    return OmegaConf.merge(config, OmegaConf.from_dotlist(overrides)).actor_rollout_ref
 
 
 def part_of_round(rank: int, ranks: int, case: dict[str, Any]) -> TensorDict:
@@ -65,9 +73,7 @@ def part_of_round(rank: int, ranks: int, case: dict[str, Any]) -> TensorDict:
         "attention_mask": [torch.ones(len(row), dtype=torch.long) for row in whole],
         "position_ids": [torch.arange(len(row)) for row in whole],
         "loss_mask": made["response_mask"],
-        "advantages": [
-            a * m.float() for a, m in zip(made["advantages"], made["response_mask"], strict=True)
-        ],
+        "advantages": [a * m.float() for a, m in zip(made["advantages"], made["response_mask"], strict=True)],
     }
     names = ["response_mask", "old_log_probs", "rollout_log_probs"]
     names += ["ref_log_prob"] if case.get("reference") else []
@@ -98,31 +104,36 @@ def part_of_round(rank: int, ranks: int, case: dict[str, Any]) -> TensorDict:
     return data
 
 
+def whole_weights(worker: ObjectiveWorker) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in worker.actor.engine.get_per_tensor_param()[0]}
+
+
 def main(cases_file: str, rank: str, out: str) -> None:
     given = json.loads(Path(cases_file).read_text())
     ranks = given["ranks"]
     os.environ |= {"RANK": rank, "WORLD_SIZE": str(ranks), "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1"}
     os.environ["MASTER_PORT"] = str(given["port"])
     torch.set_num_threads(1)
-    first = configuration(given["model"], [f"{ACTOR}.policy_loss.loss_mode=pmpo", f"{ACTOR}.loss_agg_mode=seq-mean-token-mean"])
-    worker = ObjectiveWorker(first, role="actor")
+    base = configuration(given["model"])
+    worker = ObjectiveWorker(base.actor_rollout_ref, role="actor")
     worker.init_model()
     module = worker.actor.engine.module
     start = [parameter.detach().clone() for parameter in module.parameters()]
-    results = []
+    at_start, results = whole_weights(worker), []
     for case in given["cases"]:
         for parameter, value in zip(module.parameters(), start, strict=True):
             parameter.data.copy_(value)
-        config = configuration(given["model"], case["overrides"])
+        config = with_overrides(base, case["overrides"])
         loss_fn = partial(ppo_loss, config=omega_conf_to_dataclass(config.actor))
         if case.get("ours", True):
             worker.set_loss_fn(loss_fn)
         else:
             TrainingWorker.set_loss_fn(worker.actor, loss_fn)
         output = worker.update_actor(part_of_round(int(rank), ranks, case))
-        full = {name: value.clone() for name, value in worker.actor.engine.get_per_tensor_param()[0]}
-        metrics = {name: value for name, value in tu.get(output, "metrics").items()}
-        results.append({"weights": full, "metrics": metrics, "wrapper": type(module).__name__, "ranks": ranks})
+        full = whole_weights(worker)
+        moved = {name: (at_start[name] - value) / RATE for name, value in full.items()}
+        metrics = dict(tu.get(output, "metrics"))
+        results.append({"gradient": moved, "metrics": metrics, "wrapper": type(module).__name__, "ranks": ranks})
         print(f"case {len(results)}/{len(given['cases'])}", flush=True)
     if int(rank) == 0:
         torch.save(results, out)
