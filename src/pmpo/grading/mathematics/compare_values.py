@@ -40,7 +40,7 @@ def equal(gold: Value, answer: Value, rules: MathRules) -> bool:
         return False
     if gold.number is not None and answer.number is not None:
         readings = _percent_readings(gold, answer, gold.number, answer.number, rules)
-        return any(_numbers_equal(g, a, rules) for g, a in readings)
+        return any(numbers_equal(g, a, rules) for g, a in readings)
     if gold.is_text or answer.is_text:
         return _texts_equal(gold, answer)
     return _expressions_equal(gold, answer, rules)
@@ -83,7 +83,8 @@ def _hundredth(number: Exact, percent: bool) -> Exact:
     return of_fraction(number.value / 100, number.place / 100 if number.place else None)
 
 
-def _numbers_equal(gold: Exact, answer: Exact, rules: MathRules) -> bool:
+def numbers_equal(gold: Exact, answer: Exact, rules: MathRules) -> bool:
+    """Whether two numbers are equal, or one rounds the other, or they are close enough by the rules."""
     if gold.text == answer.text:
         return True
     if gold.value is None or answer.value is None:

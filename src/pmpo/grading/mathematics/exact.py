@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from pmpo.grading.mathematics.decimals import last_place
+from pmpo.grading.mathematics.decimals import LEAST_DIGITS, last_place
 from pmpo.grading.mathematics.rational import is_finite
 
 LONGEST_COMPUTED = 3_000
@@ -60,8 +60,9 @@ class Exact:
 
 def exact(text: str) -> Exact | None:
     """The number that normalised LaTeX spells out, without its unit; None when it is no such number."""
-    if text.isdigit() and text.isascii():  # by far the most frequent
-        return _decimal("", text, 0)
+    if text.isdigit() and text.isascii() and len(text) <= LONGEST_COMPUTED:  # by far the most frequent
+        whole = text.lstrip("0") or "0"
+        return Exact(whole, Fraction(int(whole)))
     if found := _DECIMAL.fullmatch(text):
         exponent = found["e"] or found["t"] or found["ts"] or found["p"] or found["ps"] or "0"
         return _decimal(found["sign"], found["digits"] or "1", int(exponent))
@@ -92,7 +93,7 @@ def _decimal(sign: str, digits: str, exponent: int) -> Exact:
     minus = "-" if sign == "-" else ""
     if len(stripped) + abs(exponent) > LONGEST_COMPUTED:
         return Exact(f"{minus}{stripped}e{exponent}", None)
-    place = last_place(f"{digits}e{shift}") if decimals else None
+    place = last_place(f"{digits}e{shift}") if decimals and len(significant) >= LEAST_DIGITS else None
     if exponent >= 0:
         return Exact(minus + stripped + "0" * exponent, Fraction(int(minus + stripped) * 10**exponent), place)
     return of_fraction(Fraction(int(minus + stripped), 10**-exponent), place)

@@ -66,9 +66,17 @@ def last_box(text: str, starts: Sequence[int]) -> Boxed:
             content = _unwrapped(text[_behind(text, starts[last]) : end])
     if suffix := _AFTER.match(text, end):
         content += suffix[1]
-    if _MINUS.search(text, max(0, starts[last] - 20), starts[last]):
+    if _follows_minus(text, starts[last]):
         content = f"-{content}" if _SIMPLE.fullmatch(content) else f"-({content})"
     return Boxed(content, _joined(text, starts[: last + 1], content))
+
+
+def _follows_minus(text: str, at: int) -> bool:
+    """Whether a minus sign stands before the box that starts at `at`."""
+    first = max(0, at - 20)
+    if text.find("-", first, at) < 0 and text.find("−", first, at) < 0:
+        return False
+    return _MINUS.search(text, first, at) is not None
 
 
 def _behind(text: str, at: int) -> int:
@@ -117,6 +125,8 @@ def _unwrapped(group: str) -> str:
     if "\\" not in group and "{" not in group:
         return group
     group = _BOX.sub("", group).strip()
+    if not group.startswith("{"):
+        return group
     partner, stack = {}, []
     for found in _BRACE.finditer(group):
         if found.group() == "{":

@@ -38,7 +38,7 @@ _LETTER = re.compile(_LETTERS)
 
 def is_prose(text: str) -> bool:
     """Whether words stand in a text outside of LaTeX's commands: four Latin letters, or one of another script."""
-    return _PROSE.search(_MARKUP.sub(" ", text)) is not None
+    return _PROSE.search(_MARKUP.sub(" ", text) if "\\" in text else text) is not None
 
 
 def plain(text: str) -> str:
@@ -54,7 +54,8 @@ def plain(text: str) -> str:
         text = _BOLD.sub(r"\2", text)
     if text.startswith("\\[") and text.find("\\]") == len(text) - 2:  # inside a matrix "\\[" could be something else
         text = text[2:-2].strip()
-    text = _ORNAMENTS.sub("", text)
+    if not text.isascii():
+        text = _ORNAMENTS.sub("", text)
     found = _WRAPPED.fullmatch(text) or _QUOTED.fullmatch(text)
     return found["inner"] if found else text
 

@@ -31,6 +31,7 @@ _SPACED = (
 )
 _PHRASES_OF_NOUNS = "đáp án|đáp số|câu trả lời"
 _NOUNS = (*_UNSPACED.split(), *_SPACED.split(), *_PHRASES_OF_NOUNS.split("|"))
+_ASCII_NOUNS = tuple(noun for noun in _NOUNS if noun.isascii())
 _VERBS = (
     r"[:：=]|是|为|為|等于|等於|应为|應為|应该是|應該是|就是|即为?|は、?|은|는|คือ|[—–-](?=\s)"
     r"|(?:es|son|est|sont|é|são|è|sono|ist|sind|lautet|beträgt|is|zijn|är|er|on|este|là|adalah|yaitu|to|jest|brzmi|je|هو|هي"
@@ -57,6 +58,7 @@ _SUPPOSED = re.compile(
     re.IGNORECASE,
 )
 _DOUBTFUL = re.compile(r"\b(?:not|never|neither|nor|than|between|least|most|either|unless|except)\b|n't", re.IGNORECASE)
+_LETTER = re.compile(r"[^\W\d_]")
 _WORD = re.compile(r"(?<!\\)\b[A-Za-z]{2,}|[^\W\d_A-Za-z\u0370-\u03ff]{2,}")
 _LONGEST = 2000
 _MOST_TRIED = 20
@@ -78,10 +80,18 @@ def announced_backwards(text: str, *, lenient: bool) -> Iterator[Announced]:
     """
     spans = sorted(_announcements(text), key=lambda span: span[1])
     for start, end in reversed(spans[-_MOST_TRIED:]):
-        if _SUPPOSED.search(text, max(0, start - 80), start):
+        if _is_supposed(text, start):
             continue
         if found := announced_at(text, start, end, lenient=lenient):
             yield Announced(found, start)
+
+
+def _is_supposed(text: str, start: int) -> bool:
+    """Whether a supposition leads up to `start`. It does not reach over a comma or the end of a sentence, so that what
+    stands before the last one need not be searched."""
+    first = max(0, start - 80)
+    first = max(first, *(text.rfind(sign, first, start) + 1 for sign in ".!?,"))
+    return _SUPPOSED.search(text, first, start) is not None
 
 
 def last_announced(text: str, *, lenient: bool) -> Announced | None:
@@ -128,6 +138,8 @@ def announces(line: str) -> str | None:
     >>> announces("Final Answer: 65"), announces("Final Answer"), announces("Checking the answer")
     ('65', '', None)
     """
+    if not _LETTER.search(line):
+        return None
     if _is_bare(line):
         return ""
     spans = [span for span in _announcements(line) if not _SUPPOSED.search(line, 0, span[0])]
@@ -142,7 +154,7 @@ def _is_bare(line: str) -> bool:
     words = line.strip(" \t:：*_`#").lower()
     if _BARE.fullmatch(words):
         return True
-    near = [noun for noun in _NOUNS if noun in words and len(words) <= len(noun) + 16]
+    near = [noun for noun in _nouns_in(words) if len(words) <= len(noun) + 16]
     return any(words.startswith(noun) or words.endswith(noun) for noun in near) and not any(
         _pattern(noun).search(words) for noun in near
     )
@@ -150,13 +162,19 @@ def _is_bare(line: str) -> bool:
 
 def _announcements(text: str) -> Iterator[tuple[int, int]]:
     lowered = text.lower()
-    if "answer" in lowered or "final" in lowered:
-        yield from (found.span() for found in _ENGLISH.finditer(text))
-    if not text.isascii() or any(noun in lowered for noun in _NOUNS if noun.isascii()):
-        for noun in _NOUNS:
-            if noun in lowered:
-                yield from (found.span() for found in _pattern(noun).finditer(text))
-    yield from (found.span() for found in _TITLE.finditer(text) if "\n" in text and _is_bare(found.group()))
+    if starts := [at for word in ("answer", "final") if (at := lowered.find(word)) >= 0]:
+        # Of ASCII nothing matches before these words. Elsewhere lower case may move them, and "ı" pass for an "i".
+        start = min(starts) if text.isascii() else 0
+        yield from (found.span() for found in _ENGLISH.finditer(text, start))
+    for noun in _nouns_in(lowered):
+        yield from (found.span() for found in _pattern(noun).finditer(text))
+    if "\n" in text and ("#" in text or "**" in text or "__" in text):
+        yield from (found.span() for found in _TITLE.finditer(text) if _is_bare(found.group()))
+
+
+def _nouns_in(lowered: str) -> list[str]:
+    """The nouns that occur in a text in lower case."""
+    return [noun for noun in (_ASCII_NOUNS if lowered.isascii() else _NOUNS) if noun in lowered]
 
 
 @lru_cache(maxsize=len(_NOUNS))

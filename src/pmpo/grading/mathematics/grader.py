@@ -18,7 +18,8 @@ from pmpo.grading.grades import Grade
 from pmpo.grading.mathematics import adviser
 from pmpo.grading.mathematics.characters import has_foreign_digits
 from pmpo.grading.mathematics.compare_answers import Comparison, canonical_text
-from pmpo.grading.mathematics.exact import exact
+from pmpo.grading.mathematics.compare_values import numbers_equal
+from pmpo.grading.mathematics.exact import Exact, exact
 from pmpo.grading.mathematics.extraction import Extracted, extract
 from pmpo.grading.mathematics.extraction_visible import visible
 from pmpo.grading.mathematics.latex import LONGEST_ANSWER, normalise
@@ -168,9 +169,8 @@ def _verdict(forms: tuple[str, ...], found: Extracted, rules: MathRules) -> Grad
         return Grade("unparsable", "The answer has digits other than 0-9.")
     text = normalise(found.text)
     number = exact(text)
-    reference = exact(forms[0]) if number is not None and len(forms) == 1 else None
-    if reference is not None and number.text == reference.text:
-        return Grade("correct", f"{found.how}: the same number.", _capped(number.text))
+    if number is not None and len(forms) == 1 and (reference := exact(forms[0])) is not None:
+        return _numbers(reference, number, forms[0], rules, found)
     try:
         answer = shape(text)
         several = _several(forms)
@@ -181,6 +181,23 @@ def _verdict(forms: tuple[str, ...], found: Extracted, rules: MathRules) -> Grad
         same = any(Value(form).skeleton == Value(text).skeleton for form in forms)
         return _textual(same, problem, found)
     return _compared(forms, answer, canonical, rules, found)
+
+
+def _numbers(reference: Exact, number: Exact, form: str, rules: MathRules, found: Extracted) -> Grade:
+    """The verdict on a number for a number. Spelt out as `exact` reads them, both are single values without unit,
+    percent sign or words; so it is the one of `_compared`, which would take them apart to find just that."""
+    said = _capped(number.text)
+    if number.text == reference.text:
+        return Grade("correct", f"{found.how}: the same number.", said)
+    return _right(said, found) if numbers_equal(reference, number, rules) else _wrong(said, form, found)
+
+
+def _right(canonical: str, found: Extracted, doubt: str = "") -> Grade:
+    return Grade("correct", f"{found.how}: {_short(canonical)} equals the reference{doubt}.", canonical)
+
+
+def _wrong(canonical: str, form: str, found: Extracted) -> Grade:
+    return Grade("wrong", f"{found.how}: {_short(canonical)} is not the reference {_short(form)}.", canonical)
 
 
 def _capped(text: str) -> str:
@@ -211,18 +228,17 @@ def _compared(forms: tuple[str, ...], answer: Shape, canonical: str, rules: Math
             with adviser.asked() as advice:
                 equal = Comparison(_gold_shape(form), rules).matches(answer)
             if equal:
-                doubt = f"; {adviser.DISPUTED}" if advice.disputes else ""
-                return Grade("correct", f"{found.how}: {_short(canonical)} equals the reference{doubt}.", canonical)
+                return _right(canonical, found, f"; {adviser.DISPUTED}" if advice.disputes else "")
             readable_forms += 1
         except UnreadableError as problem:
             unreadable = problem
     if unreadable is None:
-        return Grade("wrong", f"{found.how}: {_short(canonical)} is not the reference {_short(forms[0])}.", canonical)
+        return _wrong(canonical, forms[0], found)
     answer_problem = str(unreadable) if isinstance(unreadable, TooCloseError) else _answer_problem(answer)
     if answer_problem:
         return Grade("unparsable", f"The answer {_short(found.text)} cannot be read: {answer_problem}.", canonical)
     if readable_forms or all(_form_problem(form) is None for form in forms):
-        return Grade("wrong", f"{found.how}: {_short(canonical)} is not the reference {_short(forms[0])}.", canonical)
+        return _wrong(canonical, forms[0], found)
     return Grade("error", f"The reference answer {_short(forms[0])} cannot be read: {unreadable}.", canonical)
 
 

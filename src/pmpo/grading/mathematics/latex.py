@@ -113,8 +113,9 @@ def normalise(text: str) -> str:
     if "\\" in text:
         text = _NOT_EQUAL.sub(r"\\ne ", _DECORATION.sub("", text))
         text = text.replace("\\$", "\\dollar ").replace("\\(", " ").replace("\\)", " ")
-        text = _SIGN_TEXT.sub(r" \1 ", _THOUSANDS.sub("", text))
-        text = _NO_BRACKET.sub(" ", _BRACED_ARRAY.sub(_braced_array, text))
+        text = _SIGN_TEXT.sub(r" \1 ", _THOUSANDS.sub("", text) if "," in text else text)
+        if "\\left" in text or "\\right" in text:
+            text = _NO_BRACKET.sub(" ", _BRACED_ARRAY.sub(_braced_array, text))
         if "\\begin" in text:
             text = _MATRIX_SPACE.sub(r"\\\\ ", _ENVIRONMENT.sub(_environment, text))
         else:

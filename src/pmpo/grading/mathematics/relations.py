@@ -48,8 +48,7 @@ def readings(relation: Shape, *, quantities: bool = False) -> list[Shape]:
     if set(signs) <= {"=", "\\approx", "\\simeq"}:
         if left_name(sides[-1]) is not None and _numeric(sides[0]):  # 65 = x
             sides, signs = sides[::-1], signs[::-1]
-        asked = quantities and _numeric(sides[-1]) and not _is_zero(sides[-1]) and _is_quantity(sides[0])
-        named = left_name(sides[0]) is not None or asked
+        named = left_name(sides[0]) is not None or (quantities and _is_asked(sides[0], sides[-1]))
         values = sides[1:] if named else sides
         if not named and not all(_numeric(side) for side in sides):
             return []
@@ -60,6 +59,11 @@ def readings(relation: Shape, *, quantities: bool = False) -> list[Shape]:
         return list(dict.fromkeys(values))
     found = region(relation)
     return [found] if found else []
+
+
+def _is_asked(left: Shape, right: Shape) -> bool:
+    """Whether a number other than zero stands on the right of a quantity."""
+    return _numeric(right) and not _is_zero(right) and _is_quantity(left)
 
 
 def _is_quantity(side: Shape) -> bool:

@@ -56,6 +56,8 @@ def shape(text: str) -> Shape:
 
     Raises: UnreadableError when brackets are nested too deep, or there are too many values.
     """
+    if text.isdigit():  # by far the most frequent reference, with nothing in it to take apart
+        return Shape("value", text)
     return _shape(_tidy(text), 0)
 
 
@@ -79,6 +81,8 @@ def _shape(text: str, depth: int) -> Shape:
     marks = top_level(text)
     if marks is None:  # brackets that do not match: perhaps a half-open interval in a list
         return Shape("value", text)
+    if not marks:
+        return _single(text, depth)
     if not (depth == 0 and _THOUSANDS.fullmatch(text)):
         pieces = split(text, [m for m in marks if m[0] in (",", ";") or _AND.fullmatch(m[0])])
         if len(pieces) > 1:

@@ -6,6 +6,7 @@ Units are spelt out to one form and never converted: 5 cm equals 5\\text{ centim
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pmpo.grading.mathematics import qualifiers, scales
 from pmpo.grading.mathematics.characters import GREEK_NAMES
@@ -72,6 +73,7 @@ _FILLER = {*scales.NAMES, "", "unit", "units", "of", "the", "a", "an", "each", "
 }
 
 _LONGEST = 400  # characters; the patterns below are not meant for more
+_MOST_CACHED = 1024  # units, which repeat from answer to answer
 _EXPONENT = r"(?: ?\^ ?(?:\{? ?-?[0-9] ?\}?))?"
 _INSIDE = r"(?:[^{}]|\^ ?\{[^{}]*\})*"
 _NUMBER_END = r"(?P<core>.*(?:[0-9.})!]|\\pi))"
@@ -127,16 +129,18 @@ def split_unit(text: str, *, letters: bool = False, words: bool = False) -> Meas
     """
     if len(text) > _LONGEST:
         return Measured(text, "")
-    text = _UNIT_IN_BRACKETS.sub(r" \1", text)
-    text = _UNIT_FRACTION.sub(r"\g<top> / \g<bottom>", text)
+    if text.endswith(")"):
+        text = _UNIT_IN_BRACKETS.sub(r" \1", text)
+    if "\\frac" in text:
+        text = _UNIT_FRACTION.sub(r"\g<top> / \g<bottom>", text)
     if found := _CURRENCY.fullmatch(text):
         inner = split_unit(found["core"], words=words)
         return Measured(found["minus"] + inner.core, _CURRENCIES[found["sign"]])
     if (found := _BASE.fullmatch(text)) and (base := _base(found)):
         return Measured(found["core"], f"base {base}")
-    if (found := _DEGREES.fullmatch(text)) and not _FUNCTION.search(found["core"]):
+    if "\\circ" in text and (found := _DEGREES.fullmatch(text)) and not _FUNCTION.search(found["core"]):
         return Measured(found["core"], f"°{found['scale']}" if found["scale"] else "degree")
-    if found := _ARC.fullmatch(text):
+    if "'" in text and (found := _ARC.fullmatch(text)):
         return Measured(found["core"], "arcsecond" if found["marks"].count("'") == 2 else "arcminute")
     patterns = [_OHM, _TEXT_UNIT, _BARE_UNIT, *([_LETTER_UNIT] if letters else []), *([_WORDS] if words else [])]
     for pattern in patterns:
@@ -176,6 +180,7 @@ def _is_product(after: str) -> bool:
     return word in GREEK_NAMES or len(word) < (3 if after.startswith(" ") else 4)
 
 
+@lru_cache(maxsize=_MOST_CACHED)
 def _is_unit(text: str) -> bool:
     """Whether what follows a number only says what it counts: no second number, no doubt, no alternative."""
     text = scales.scale(text.strip())[1]
@@ -193,6 +198,7 @@ def _is_quantity(core: str) -> bool:
     return any(c.isdigit() for c in core) or "\\pi" in core
 
 
+@lru_cache(maxsize=_MOST_CACHED)
 def canonical_unit(text: str) -> str:
     """One spelling for a unit: " inches}^2" -> "in^2", "m per second" -> "m·s^-1"."""
     text = re.sub(rf"\\text ?\{{({_INSIDE})\}}", r" \1 ", text).translate(_NO_BRACKETS)

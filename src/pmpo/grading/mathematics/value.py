@@ -25,6 +25,10 @@ _PERCENT_NAME = (
 )
 _PERCENT_WORD = re.compile(rf"(?:\\text ?\{{ *{_PERCENT_NAME}\.? *\}}|(?<=[0-9]) ?{_PERCENT_NAME}\.?)\Z", re.IGNORECASE)
 _PERCENT = re.compile(r"(?P<core>.*[^ ]) ?%", re.DOTALL)
+_SHORT_SCRIPT = re.compile(r"([_^]) ?\{ ?([^{}\\]) ?\}")
+_TIMES = re.compile(r"\\(?:cdot|times)(?![A-Za-z])")
+_BLANKS_AROUND = re.compile(r" ?([^A-Za-z0-9 ]) ?")
+_NEEDLESS_BLANK = re.compile(r"(?<![A-Za-z0-9]) | (?![A-Za-z0-9])|(?<=[0-9]) (?=[A-Za-z])|(?<=[A-Za-z]) (?=[0-9])")
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,19 @@ class Value:
     words: bool = False
 
     @cached_property
+    def bare_number(self) -> Exact | None:
+        """The exact number that the whole text spells."""
+        return exact(self.text)
+
+    @cached_property
     def measured(self) -> tuple[str, str, bool]:
         """The value without unit and percent sign, the unit, and whether it had a percent sign."""
-        number = exact(self.text)
-        if number is not None:
+        if self.bare_number is not None:
             return self.text, "", False
-        split = split_unit(_PERCENT_WORD.sub(" %", self.text), letters=self.letters, words=self.words)
+        text = self.text
+        if not text.isascii() or "p" in text.lower():  # as every name of the percent sign in ASCII has it
+            text = _PERCENT_WORD.sub(" %", text)
+        split = split_unit(text, letters=self.letters, words=self.words)
         core, unit = split.core, split.unit
         if unit.split(" ")[0] in ("percent", "percentage", "pct"):  # of something
             return core, "", True
@@ -63,6 +74,8 @@ class Value:
     @cached_property
     def number(self) -> Exact | None:
         """The exact number, the percent sign aside; small numbers may be words."""
+        if self.bare_number is not None:
+            return self.bare_number
         word = (
             _NUMBER_WORDS.get((self.words_only or "").lower()) if self.core[:1].isalpha() or "\\" in self.core else None
         )
@@ -93,10 +106,12 @@ class Value:
     @cached_property
     def skeleton(self) -> str:
         """The text without what never changes its meaning, for equality as text."""
-        text = re.sub(r"([_^]) ?\{ ?([^{}\\]) ?\}", r"\1\2", self.text)
-        text = re.sub(r"\\(?:cdot|times)(?![A-Za-z])", "*", text)
-        text = re.sub(r" ?([^A-Za-z0-9 ]) ?", r"\1", text)
-        return re.sub(r"(?<![A-Za-z0-9]) | (?![A-Za-z0-9])|(?<=[0-9]) (?=[A-Za-z])|(?<=[A-Za-z]) (?=[0-9])", "", text)
+        text = self.text
+        if "^" in text or "_" in text:
+            text = _SHORT_SCRIPT.sub(r"\1\2", text)
+        if "\\" in text:
+            text = _TIMES.sub("*", text)
+        return _NEEDLESS_BLANK.sub("", _BLANKS_AROUND.sub(r"\1", text)) if " " in text else text
 
 
 def canonical(value: Value, rules: MathRules) -> str:
