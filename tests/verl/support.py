@@ -100,6 +100,8 @@ def overrides(folder: Path, *, ranks: int = 1, updates: int = 20, learning_rate:
         f"trainer.n_gpus_per_node={ranks}",
         "trainer.device=cpu",
         "trainer.logger=[file]",
+        "trainer.v1.sampler.custom_sampler.path=pkg://pmpo.integrations.verl.cpu.polling",
+        "trainer.v1.sampler.custom_sampler.name=QuickReplayBuffer",
         "trainer.val_before_train=False",
         f"trainer.total_training_steps={updates}",
         f"trainer.default_local_dir={folder / 'checkpoints'}",
@@ -124,6 +126,7 @@ def started(
         "VERL_FILE_LOGGER_PATH": str(folder / "metrics.jsonl"),
         "RAY_TMPDIR": str(ray_folder),
         "RAY_DEDUP_LOGS": "0",
+        "RAY_prestart_worker_first_driver": "0",  # one idle process for each logical core
         "TQ_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
         "HF_HUB_OFFLINE": "1",
