@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,9 +119,10 @@ def started(
 ) -> Iterator[subprocess.Popen]:
     """main_ppo running in `folder`, its output in `folder/output.txt`; it and all of its Ray are gone at the end."""
     ray_folder = Path(tempfile.mkdtemp(prefix="r", dir="/tmp"))  # short: Ray puts sockets there, of at most 107 bytes
-    paths = [str(SOURCE), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = dict(environment or {})
+    paths = [str(SOURCE), environment.pop("PYTHONPATH", ""), os.environ.get("PYTHONPATH", "")]
     settings = {
-        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
         "VERL_USE_EXTERNAL_MODULES": "pmpo.integrations.verl.cpu",
         "VERL_FILE_LOGGER_PATH": str(folder / "metrics.jsonl"),
         "RAY_TMPDIR": str(ray_folder),
@@ -130,7 +131,7 @@ def started(
         "TQ_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
         "HF_HUB_OFFLINE": "1",
-        **(environment or {}),
+        **environment,
     }
     command = [sys.executable, "-m", "verl.trainer.main_ppo", *arguments]
     with open(folder / "output.txt", "w", encoding="utf-8") as output:
@@ -147,10 +148,8 @@ def started(
 def end_everything(process: subprocess.Popen, ray_folder: Path) -> None:
     """Kill the driver and each process that was started with this run's Ray folder."""
     for pid in processes_of(ray_folder):
-        try:
+        with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     if process.poll() is None:
         process.kill()
     process.wait()
@@ -182,11 +181,8 @@ def run_main_ppo(
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "metrics.jsonl").unlink(missing_ok=True)
-    with started(folder, arguments, environment) as process:
-        try:
-            process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            pass
+    with started(folder, arguments, environment) as process, suppress(subprocess.TimeoutExpired):
+        process.wait(timeout)
     return Run(process.returncode, (folder / "output.txt").read_text(errors="replace"), read_metrics(folder), folder)
 
 

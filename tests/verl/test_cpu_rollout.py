@@ -7,7 +7,6 @@ import pytest
 
 pytest.importorskip("verl", reason="verl is not installed here: make verl")
 
-from support import make_inputs
 from verl.workers.config import HFModelConfig, RolloutConfig
 
 from pmpo.foundation.errors import InputError
@@ -15,6 +14,7 @@ from pmpo.integrations.verl.cpu import server as server_module
 from pmpo.integrations.verl.cpu.options import check_rollout
 from pmpo.integrations.verl.cpu.recorded import RecordedCompletions
 from pmpo.integrations.verl.cpu.server import CPURolloutServer
+from support import make_inputs
 
 SAMPLING = {"temperature": 1.0, "top_p": 1.0, "top_k": -1, "repetition_penalty": 1.0, "logprobs": True}
 PROMPTS = [[3, 12, 4, 13], [5, 12, 4, 13]]
@@ -86,7 +86,7 @@ def test_new_weights_are_used_and_those_of_another_model_refused(model_config):
     with pytest.raises(InputError, match=r"do not fit.*'stranger'"):
         asyncio.run(server.update_weights({**weights, "stranger": weights["model.norm.weight"]}, 4))
     del weights["model.norm.weight"]
-    with pytest.raises(InputError, match="do not fit.*norm"):
+    with pytest.raises(InputError, match=r"do not fit.*norm"):
         asyncio.run(server.update_weights(weights, 4))
 
 

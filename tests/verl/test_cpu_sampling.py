@@ -5,9 +5,8 @@ import torch
 
 pytest.importorskip("verl", reason="verl is not installed here: make verl")
 
-from tiny import tiny_model
-
 from pmpo.integrations.verl.cpu.sampling import Distribution, Request, complete, seed_of
+from tiny import tiny_model
 
 PAD, END = 0, 1
 PROMPTS = [[3, 14, 4, 12], [2, 12], [9, 9, 9, 14, 7, 12]]
