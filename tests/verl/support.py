@@ -129,6 +129,7 @@ def started(
         "RAY_DEDUP_LOGS": "0",
         "RAY_prestart_worker_first_driver": "0",  # one idle process for each logical core
         "TQ_NUM_THREADS": "1",
+        "RAY_worker_niceness": "0",  # Ray takes 15, and whatever else runs then comes first
         "OMP_NUM_THREADS": "1",
         "HF_HUB_OFFLINE": "1",
         **environment,
@@ -169,7 +170,7 @@ def processes_of(ray_folder: Path) -> list[int]:
 
 
 def run_main_ppo(
-    folder: Path, arguments: Sequence[str], *, environment: Mapping[str, str] | None = None, timeout: float = 300
+    folder: Path, arguments: Sequence[str], *, environment: Mapping[str, str] | None = None, timeout: float = 900
 ) -> Run:
     """Run main_ppo to its end.
 

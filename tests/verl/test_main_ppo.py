@@ -58,6 +58,21 @@ def test_two_ranks_do_what_one_does(one_rank, tmp_path):
     assert learned(two), two.rewards()
 
 
+def test_a_reference_policy_micro_batches_and_removed_padding_change_no_gradient(one_rank, tmp_path):
+    """At the first update the policy is its own reference, so that the KL term pulls nowhere."""
+    make_inputs(tmp_path)
+    actor, ref = "actor_rollout_ref.actor", "actor_rollout_ref.ref"
+    run = succeeded(run_main_ppo(tmp_path, [
+        *overrides(tmp_path, updates=2), f"{actor}.use_kl_loss=True", f"{actor}.kl_loss_coef=0.1",
+        f"{ref}.log_prob_micro_batch_size_per_gpu=8", f"{actor}.ppo_micro_batch_size_per_gpu=8",
+        "actor_rollout_ref.model.use_remove_padding=True",
+    ]))  # fmt: skip
+    assert run.column("actor/grad_norm")[0] == pytest.approx(one_rank.column("actor/grad_norm")[0], rel=1e-4)
+    assert run.rewards()[0] == pytest.approx(one_rank.rewards()[0])
+    first, second = run.column("actor/kl_loss")
+    assert first == pytest.approx(0, abs=1e-6) and second > 1e-6
+
+
 def test_recorded_completions_are_trained_on_and_a_missing_one_ends_the_run(tmp_path):
     """Two updates from recordings; the third draws a prompt without any."""
     make_inputs(tmp_path)
