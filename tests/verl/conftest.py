@@ -1,9 +1,13 @@
-"""These tests need verl, in an environment of its own (`make verl`); without it they are skipped, or not collected."""
+"""verl pins a transformers that TRL does not take, so these tests have an environment of their own: `make verl`."""
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
-if importlib.util.find_spec("verl") is None:
-    collect_ignore_glob = ["test_*.py"]
 sys.path.insert(0, str(Path(__file__).parent))
+if importlib.util.find_spec("verl.trainer"):
+    # Before anything imports verl: the tests' own process is one of verl's on a CPU.
+    os.environ.setdefault("VERL_USE_EXTERNAL_MODULES", "pmpo.integrations.verl.cpu")
+else:
+    collect_ignore_glob = ["test_*.py"]
