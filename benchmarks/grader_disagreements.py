@@ -24,7 +24,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests" / "grading")]
 
-from grader_metamorphic import NAMES, code, report
+from grader_metamorphic import NAMES, code
+from page import report
 from grader_pairs import JUDGES
 from metamorphic import Case, Family, bare, references
 from metamorphic_all import FAMILIES

@@ -28,8 +28,8 @@ sys.path[:0] = [str(ROOT / "tests" / "grading")]
 
 from metamorphic import Case, cases, compounds, references
 from metamorphic_all import FAMILIES
+from page import report
 
-from pmpo.foundation.files import write_whole
 from pmpo.grading.grader import Grader
 
 NAMES = ("aime24", "amc", "math500", "minerva_math", "olympiadbench", "gsm8k")
@@ -150,14 +150,6 @@ def main() -> None:
         "",
     ]
     report("Answers rewritten", f"grader_metamorphic.py --data FOLDER --per-rule {given.per_rule}", lines, given.output)
-
-
-def report(title: str, command: str, lines: Sequence[str], output: Path | None) -> None:
-    """Print a benchmark's lines, and write them under their title and command where a file is named."""
-    print("\n".join(lines))
-    if output:
-        head = f"# {title}\n\n```\npython benchmarks/{command}\n```\n\n"
-        write_whole(output, head + "\n".join(lines))
 
 
 if __name__ == "__main__":

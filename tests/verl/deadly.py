@@ -11,8 +11,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import sevens
 from verl.trainer.ppo.core_algos import compute_policy_loss_vanilla, register_policy_loss
+
+import sevens
 
 _calls: Counter[str] = Counter()
 

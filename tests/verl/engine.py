@@ -5,19 +5,20 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from rounds import REWARD_MEAN, REWARD_STD, log_probs_of, make_round, padded
-from tiny import tiny_model
 from torch import Tensor
 
 import pmpo
 from pmpo.engine.window import Ranks, Window
 from pmpo.integrations.verl import metrics as windows
 from pmpo.integrations.verl.checks import AGGREGATIONS
+from rounds import REWARD_MEAN, REWARD_STD, log_probs_of, make_round, padded
+from tiny import tiny_model
 
 HERE = Path(__file__).parent
 ACTOR = "actor_rollout_ref.actor"
@@ -35,17 +36,19 @@ def run_ranks(folder: Path, model: Path, ranks: int, cases: list[dict[str, Any]]
     out = folder / f"out{ranks}.pt"
     paths = os.pathsep.join([str(HERE.parent.parent / "src"), str(HERE.parent), str(HERE)])
     environment = {
-        **os.environ, "PYTHONPATH": paths, "VERL_USE_EXTERNAL_MODULES": "pmpo.integrations.verl.cpu", "HF_HUB_OFFLINE": "1",
+        **os.environ, "PYTHONPATH": paths, "HF_HUB_OFFLINE": "1",
+        "VERL_USE_EXTERNAL_MODULES": "pmpo.integrations.verl.cpu",
     }  # fmt: skip
-    logs = [open(folder / f"rank{ranks}.{rank}.txt", "w") for rank in range(ranks)]
-    processes = [
-        subprocess.Popen(
-            [sys.executable, str(HERE / "engine_run.py"), str(folder / f"cases{ranks}.json"), str(rank), str(out)],
-            env=environment, stdout=log, stderr=subprocess.STDOUT,
-        )
-        for rank, log in enumerate(logs)
-    ]  # fmt: skip
-    statuses = [process.wait(timeout=900) for process in processes]
+    command = [sys.executable, str(HERE / "engine_run.py"), str(folder / f"cases{ranks}.json")]
+    with ExitStack() as open_files:
+        processes = []
+        for rank in range(ranks):
+            log = open_files.enter_context((folder / f"rank{ranks}.{rank}.txt").open("w"))
+            started = subprocess.Popen(
+                [*command, str(rank), str(out)], env=environment, stdout=log, stderr=subprocess.STDOUT
+            )
+            processes.append(started)
+        statuses = [process.wait(timeout=900) for process in processes]
     said = (folder / f"rank{ranks}.0.txt").read_text()
     assert statuses == [0] * ranks, said[-4000:]
     return torch.load(out, weights_only=False)

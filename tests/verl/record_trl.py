@@ -13,11 +13,11 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "integrations"), str(HERE)]
 
 from safetensors.torch import save_file  # noqa: E402
-from same_run import BETAS, EPSILON, GROUP, LONGEST, OBJECTIVES, PROMPTS, RATE, UPDATES, start_model  # noqa: E402
-from upper_digits import compute_score  # noqa: E402
 
 from pmpo.integrations.trl import PMPOConfig, PMPOTrainer  # noqa: E402
+from same_run import BETAS, EPSILON, GROUP, LONGEST, OBJECTIVES, PROMPTS, RATE, UPDATES, start_model  # noqa: E402
 from tiny import tiny_dataset, tiny_tokenizer  # noqa: E402
+from upper_digits import compute_score  # noqa: E402
 
 
 def record(objective: str, folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -50,7 +50,9 @@ def record(objective: str, folder: Path) -> tuple[list[dict[str, Any]], dict[str
 def main() -> None:
     out = HERE / "recorded"
     out.mkdir(exist_ok=True)
-    save_file({name: value.detach().clone() for name, value in start_model().named_parameters()}, out / "start.safetensors")
+    save_file(
+        {name: value.detach().clone() for name, value in start_model().named_parameters()}, out / "start.safetensors"
+    )
     for objective in OBJECTIVES:
         with tempfile.TemporaryDirectory() as folder:
             rounds, weights = record(objective, Path(folder))

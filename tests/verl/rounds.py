@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tiny import tiny_model, tiny_tokenizer
 from torch import Tensor
+
+from tiny import tiny_model, tiny_tokenizer
 
 ROWS, GROUP = 16, 4
 REWARD_MEAN, REWARD_STD = 0.4375, 0.3

@@ -1,24 +1,32 @@
 """What verl's configuration may say beside an objective, and the sentence for what it may not."""
 
+import pytest
+
+pytest.importorskip("verl", reason="verl is not installed here: make verl")
+
+
 from pathlib import Path
 
-import pytest
-import verl
 from hydra import compose, initialize_config_dir
 from verl.utils.config import validate_config
 
 import pmpo
+import verl
 from pmpo.foundation.errors import InputError
 from pmpo.integrations.verl.chosen import objective_of
 
 ACTOR = "actor_rollout_ref.actor"
 SECTION = f"{ACTOR}.policy_loss._target_=pmpo.integrations.verl.policy_loss_config.PolicyLossConfig"
 OURS = "trainer.v1.trainer_mode=pmpo"
-GMPO = [f"{ACTOR}.policy_loss.loss_mode=pmpo/gmpo", f"{ACTOR}.loss_agg_mode=seq-mean-token-mean", "algorithm.adv_estimator=grpo"]
+GMPO = [
+    f"{ACTOR}.policy_loss.loss_mode=pmpo/gmpo",
+    f"{ACTOR}.loss_agg_mode=seq-mean-token-mean",
+    "algorithm.adv_estimator=grpo",
+]
 APMPO = [f"{ACTOR}.policy_loss.loss_mode=pmpo/apmpo", *GMPO[1:]]
 KL = [f"{ACTOR}.use_kl_loss=True", f"{ACTOR}.kl_loss_coef=0.001"]
 OWN = [SECTION, f"{ACTOR}.policy_loss.loss_mode=pmpo", *GMPO[1:]]
-CORRECTED = [*OWN, f"+{ACTOR}.policy_loss.objective={{name: gmpo, correction: \"truncate:ratio_max=2\"}}"]
+CORRECTED = [*OWN, f'+{ACTOR}.policy_loss.objective={{name: gmpo, correction: "truncate:ratio_max=2"}}']
 
 
 def configuration(*overrides):
@@ -73,7 +81,7 @@ def test_accepted(overrides):
         (APMPO, "needs reward_mean and reward_std of the whole batch.* write trainer.v1.trainer_mode=pmpo"),
         ([*APMPO, OURS], "use_kl_loss=True actor_rollout_ref.actor.kl_loss_coef=0.001"),
         ([*APMPO, OURS, KL[0], f"{ACTOR}.kl_loss_coef=0.1"], "kl_loss_coef=0.001"),
-        ([*GMPO, f"{ACTOR}.loss_agg_mode=token-mean"], "write actor_rollout_ref.actor.loss_agg_mode=seq-mean-token-mean"),
+        ([*GMPO, f"{ACTOR}.loss_agg_mode=token-mean"], "write .*loss_agg_mode=seq-mean-token-mean"),
         ([*GMPO, f"{ACTOR}.clip_ratio=0.4"], "clip_ratio=0.4 is read by verl's own losses alone.*log_ratio_low: 0.4"),
         ([*GMPO, f"{ACTOR}.clip_ratio_low=0.1"], "clip_ratio_low=0.1"),
         ([*GMPO, "algorithm.adv_estimator=gae"], "write algorithm.adv_estimator=pmpo/grpo"),
@@ -119,7 +127,7 @@ def test_refused_before_ray_starts(overrides, sentence):
 
 def test_an_untested_version_is_refused_unless_asked_for(monkeypatch):
     monkeypatch.setattr(verl, "__version__", "0.10.0")
-    with pytest.raises(InputError, match="verl 0.10.0 is not tested.*PMPO_ALLOW_UNTESTED_VERL=1"):
+    with pytest.raises(InputError, match=r"verl 0\.10\.0 is not tested.*PMPO_ALLOW_UNTESTED_VERL=1"):
         validate(configuration(*GMPO))
     monkeypatch.setenv("PMPO_ALLOW_UNTESTED_VERL", "1")
     validate(configuration(*GMPO))

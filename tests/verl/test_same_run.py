@@ -1,9 +1,14 @@
 """The same small run in verl as in TRL: weights, data and completions of a recorded run of PMPOTrainer."""
 
 import pytest
+
+pytest.importorskip("verl", reason="verl is not installed here: make verl")
+
+
 import torch
-from engine import overrides as objective_overrides
 from safetensors.torch import load_file
+
+from engine import overrides as objective_overrides
 from same_run import BETAS, EPSILON, GROUP, LONGEST, OBJECTIVES, PROMPTS, RATE, UPDATES, start_model
 from support import HERE, make_inputs, overrides, run_main_ppo
 
