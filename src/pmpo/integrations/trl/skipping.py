@@ -45,6 +45,14 @@ class SkipsNonFinite(HostTrainer):
         counted = self.metric_values[self.mode]["nonfinite/micro_batches"]
         counted[:] = [sum(counted) + 1.0]  # of the logging window; TRL would average ones
         self.skip_step = self.mode == "train"
+        return self._nothing(log_probs_BT)
+
+    def _nothing(self, log_probs_BT: Tensor) -> Tensor:
+        """A loss of 0, on which every process can call `backward` as on any other."""
+        if self.is_fsdp_enabled:
+            # Outside the forward pass the weights are shards, which FSDP gathers and frees again on its way back
+            # through the graph. What is not finite there stays so in the gradients, and the guard drops them.
+            return (log_probs_BT.nan_to_num() * 0.0).sum()
         trainable = [p for p in self.model.parameters() if p.requires_grad]
         return torch.stack([(p * 0.0).float().sum() for p in trainable]).sum()
 

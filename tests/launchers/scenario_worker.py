@@ -1,0 +1,81 @@
+"""Under `accelerate launch`: one scenario, and what came of it on every process, in FOLDER/<scenario>-<rank>.json.
+
+scenario_worker.py FOLDER SCENARIO...
+"""
+
+import contextlib
+import io
+import json
+import math
+import sys
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from accelerate import PartialState
+
+import resuming
+from recorded import RecordedCompletions, recorded_run, whole_parameters, wrapping
+from resuming import Shape
+from sharding import shard_on_cpu
+
+
+class OneSpoilsTheSecondUpdate(RecordedCompletions):
+    """The last process has an old log-probability of NaN in the first of the two micro-batches of update 2."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.passes, self.seen = 0, []
+
+    def loss_of(self, model, inputs):
+        self.passes += 1
+        if self.passes % 2:
+            self.seen.append(whole_parameters(self))
+        if self.passes == 3 and self.accelerator.is_last_process:
+            old = inputs["old_per_token_logps"].clone()
+            old[0, 0] = math.nan
+            inputs = {**inputs, "old_per_token_logps": old}
+        return super().loss_of(model, inputs)
+
+
+def skipped(folder):
+    one = recorded_run(folder / "skipped", 2, "pmpo", folder / "model", kind=OneSpoilsTheSecondUpdate, max_steps=4)
+    ends = [*one.seen[1:], whole_parameters(one)]
+    moved = [not before.equal(after) for before, after in zip(one.seen, ends, strict=True)]
+    return {"moved": moved, "skipped": one.skipped_steps, "finite": bool(ends[-1].isfinite().all()), **wrapping(one)}
+
+
+def resumed(folder):
+    """Real generation, resumed in the middle of a round and after its end."""
+    resuming.parameters = whole_parameters
+    resuming.build = _built(resuming.build, built := [])
+    difference = resuming.largest_difference(folder / "resumed", Shape(4), kills=(3, 5))
+    return {"difference": difference, "runs": len(built), **wrapping(built[-1])}
+
+
+def _built(build, into):
+    def remembered(*args, **kwargs):
+        into.append(build(*args, **kwargs))
+        return into[-1]
+
+    return remembered
+
+
+SCENARIOS = {function.__name__: function for function in (skipped, resumed)}
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    shard_on_cpu()
+    for name in sys.argv[2:]:
+        with contextlib.redirect_stdout(io.StringIO()):  # the Trainer prints its logs
+            result = SCENARIOS[name](folder)
+        (folder / f"{name}-{PartialState().process_index}.json").write_text(json.dumps(result))
+        print(name, result, file=sys.stderr, flush=True)
+    dist.barrier()
+    dist.destroy_process_group()  # left open, its threads can abort the process as it exits
+
+
+if __name__ == "__main__":  # doctest collection imports this file
+    torch.set_num_threads(1)
+    main()
