@@ -15,6 +15,7 @@ import torch.distributed as dist
 from accelerate import PartialState
 
 import resuming
+from pmpo.engine.nonfinite import NonFiniteLossError
 from recorded import RecordedCompletions, recorded_run, whole_parameters, wrapping
 from resuming import Shape
 from sharding import shard_on_cpu
@@ -45,6 +46,35 @@ def skipped(folder):
     return {"moved": moved, "skipped": one.skipped_steps, "finite": bool(ends[-1].isfinite().all()), **wrapping(one)}
 
 
+class OneSpoilsTheSecondGradient(RecordedCompletions):
+    """The last process has a finite loss and gradients that are not, in update 2."""
+
+    def loss_of(self, model, inputs):
+        loss = super().loss_of(model, inputs)
+        if self.state.global_step == 1 and self.accelerator.is_last_process:
+            loss.register_hook(lambda gradient: gradient * math.inf)
+        return loss
+
+
+def gradient(folder):
+    """What the guard says of a gradient that is not finite; "" where it says nothing."""
+    seen, kind = [], OneSpoilsTheSecondGradient
+
+    class Remembered(kind):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            seen.append(self)
+
+    said = ""
+    try:
+        recorded_run(folder / "gradient", 2, "pmpo", folder / "model", kind=Remembered, max_steps=4, save_steps=1,
+                     save_strategy="steps", on_nonfinite="raise")  # fmt: skip
+    except NonFiniteLossError as error:
+        said = " ".join([str(error), *error.__notes__])
+    saved = sorted(path.name for path in (folder / "gradient").glob("checkpoint-*"))
+    return {"said": said, "saved": saved, **wrapping(seen[0])}
+
+
 def resumed(folder):
     """Real generation, resumed in the middle of a round and after its end."""
     resuming.parameters = whole_parameters
@@ -61,7 +91,7 @@ def _built(build, into):
     return remembered
 
 
-SCENARIOS = {function.__name__: function for function in (skipped, resumed)}
+SCENARIOS = {function.__name__: function for function in (skipped, gradient, resumed)}
 
 
 def main() -> None:

@@ -43,17 +43,21 @@ def gradient_is_finite(parameters: Iterable[torch.nn.Parameter]) -> Tensor:
 
 def weights_are_finite(model: torch.nn.Module) -> bool:
     """Whether every trained parameter that this process holds is finite; of a shard, its own part."""
-    return all(bool(own_part(p.detach()).isfinite().all()) for p in model.parameters() if p.requires_grad)
+    return all(bool(own_part(p).detach().isfinite().all()) for p in model.parameters() if p.requires_grad)
 
 
 def own_part(tensor: Tensor) -> Tensor:
-    """What this process holds of a tensor: all of it, or its shard where FSDP2 has spread it, which may be empty.
+    """What this process holds of a tensor: all of it, or its shard, maybe empty, where FSDP2 or ZeRO-3 has spread it.
 
-    A distributed tensor's own operations talk to the other processes, and collectives refuse it as it is.
+    A distributed tensor's own operations talk to the other processes, and collectives refuse it as it is. ZeRO-3 leaves
+    an empty parameter with its shard as an attribute.
     """
     from torch.distributed.tensor import DTensor
 
-    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+    if isinstance(tensor, DTensor):
+        return tensor.to_local()
+    shard: Tensor = getattr(tensor, "ds_tensor", tensor)
+    return shard
 
 
 def describe_batch(tensors: Mapping[str, Any], mask_BT: Tensor, log_ratios_BT: Tensor | None) -> str:

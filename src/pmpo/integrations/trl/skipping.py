@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,12 @@ class SkipsNonFinite(HostTrainer):
         completion = decode(inputs["completion_ids"][row][inputs["completion_mask"][row].bool()])
         return f"completion {row} of the micro-batch, prompt {prompt[-200:]!r}, completion {completion[:200]!r}"
 
-    def nonfinite_error(self, what: str) -> NonFiniteLossError:
-        """The error for a "loss" or "gradient" that is not finite, with its origin; the micro-batch goes to a file."""
+    def nonfinite_error(self, what: str, spoilt: bool = False) -> NonFiniteLossError:
+        """The error for a "loss" or "gradient" that is not finite, with its origin; the micro-batch goes to a file.
+
+        Args:
+            spoilt: whether a step was made of it.
+        """
         (inputs, log_probs_BT), where = self._last_batch, self._offender
         sentence = describe_batch(inputs, log_probs_BT)
         step, rank = self.state.global_step, self.accelerator.process_index
@@ -77,10 +82,19 @@ class SkipsNonFinite(HostTrainer):
             self.text_tokenizer.decode,
         )
         row = f", {self.nonfinite_in_a_row} updates in a row" if self.nonfinite_in_a_row > 1 else ""
+        message = (
+            f"Non-finite {what} at optimiser step {step}{row}: {where}. In the micro-batch: {sentence}; it is in "
+            f"{folder}. "
+        )
+        if spoilt:
+            return NonFiniteLossError(
+                f"{message}DeepSpeed has made a step of it, so the weights are spoilt: resume from the newest checkpoint "
+                "with a lower learning_rate or max_grad_norm."
+            )
+        can_skip = not (self.nonfinite_in_a_row or self.is_deepspeed_enabled)
         return NonFiniteLossError(
-            f"Non-finite {what} at optimiser step {step}{row}: {where}. In the micro-batch: "
-            f"{sentence}; it is in {folder}. The weights are those of the last finite step. Lower learning_rate or "
-            + ("max_grad_norm." if self.nonfinite_in_a_row else "max_grad_norm, or write on_nonfinite: skip.")
+            f"{message}The weights are those of the last finite step. Lower learning_rate or max_grad_norm"
+            + (", or write on_nonfinite: skip." if can_skip else ".")
         )
 
     def blame_gradient(self) -> None:
@@ -93,10 +107,29 @@ class SkipsNonFinite(HostTrainer):
         scaler = self.accelerator.scaler
         if scaler is None or scaler.get_scale() <= 1.0:
             return False
-        self.scaler_overflows += 1
-        self.metric_values["train"]["fp16/overflows"] = [float(self.scaler_overflows)]
+        self._count_overflow()
         self.metric_values["train"]["fp16/scale"] = [float(scaler.get_scale())]
         return True
+
+    def _count_overflow(self) -> None:
+        self.scaler_overflows += 1
+        self.metric_values["train"]["fp16/overflows"] = [float(self.scaler_overflows)]
+
+    def check_step_of_deepspeed(self) -> None:
+        """Called where DeepSpeed has dealt with the step itself. All processes know the norm of its gradient, and
+        whether a step was made of it: one that is not finite is dropped, unless its configuration says otherwise.
+
+        Raises: NonFiniteLossError for a gradient that is not finite, but for the overflows of fp16's loss scale.
+        """
+        engine = self.model_wrapped
+        norm, dropped = engine.get_global_grad_norm(), not engine.was_step_applied()
+        if norm is None or 0.0 <= float(norm) < math.inf:
+            return
+        if dropped and engine.fp16_enabled():
+            self._count_overflow()
+            return
+        self.blame_gradient()
+        raise self.nonfinite_error("gradient", spoilt=not dropped)
 
     def count_skipped_step(self, what: str) -> None:
         """Called by the guard when it has dropped the gradients of a step.
@@ -120,6 +153,9 @@ class NonFiniteGuard(TrainerCallback):
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Runs after clipping. Sharded models hold other gradients on every rank, so the ranks agree first."""
         trainer = self.trainer
+        if trainer.is_deepspeed_enabled:
+            trainer.check_step_of_deepspeed()
+            return
         finite = gradient_is_finite(trainer.model.parameters())
         flags = torch.stack([(~finite).float(), torch.tensor(float(trainer.skip_step), device=finite.device)])
         bad_gradient, bad_loss = trainer.accelerator.reduce(
