@@ -30,16 +30,21 @@ class RankLocalMean(RecordedCompletions):
 KINDS = {None: RecordedCompletions, "rank_local_mean": RankLocalMean}
 
 
-def main() -> None:
-    folder = Path(sys.argv[1])
-    shard_on_cpu()
-    for case in json.loads(Path(sys.argv[2]).read_text()):
+def run_cases(folder, cases) -> None:
+    """In a process that has a rank already."""
+    folder = Path(folder)
+    for case in json.loads(Path(cases).read_text()):
         name, fault = case.pop("name"), case.pop("fault", None)
         with contextlib.redirect_stdout(io.StringIO()):  # the Trainer prints its logs
             one = recorded_run(folder / "runs" / name, 2, model=folder / "model", kind=KINDS[fault], **case)
         result = {"parameters": whole_parameters(one), "wrapping": wrapping(one)}
         if one.accelerator.is_main_process:
             torch.save(result, folder / f"{name}.pt")
+
+
+def main() -> None:
+    shard_on_cpu()
+    run_cases(*sys.argv[1:])
     dist.barrier()
     dist.destroy_process_group()  # left open, its threads can abort the process as it exits
 

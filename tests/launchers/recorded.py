@@ -6,6 +6,7 @@ import torch
 from torch.distributed.tensor import DTensor
 
 from pmpo.integrations.trl import PMPOConfig, PMPOTrainer
+from pmpo.objective.presets import OBJECTIVES
 from support import config, trainer
 from tiny import tiny_dataset
 
@@ -24,12 +25,20 @@ SETTINGS = {
 }
 
 
+PRESETS = [{"name": name, "objective": name} for name in OBJECTIVES]
+UNEVEN = {"rows": 23, "steps_per_generation": 1, "num_iterations": 1}
+"""Five rounds of one micro-batch an epoch, and three prompts left over: its last update has one, not two."""
+CASES = [*PRESETS, *({"name": f"uneven-{name}", "objective": name, **UNEVEN} for name in ("pmpo", "dapo"))]
+
+
 class RecordedCompletions(PMPOTrainer):
     """`PMPOTrainer` with completions that are functions of the prompt and of the place in the whole round, drawn half a
     nat a token off the policy of the round, so that objectives clip, and weigh ratios that differ."""
 
     def make_round(self, rows):
         made = super().make_round(rows)
+        if "old_per_token_logps" not in made:  # the round serves one update
+            return made
         off = torch.randn(COMPLETIONS, SETTINGS["max_completion_length"], generator=torch.Generator().manual_seed(5))
         old_BT = made["old_per_token_logps"]
         own = off.chunk(self.accelerator.num_processes)[self.accelerator.process_index][:, : old_BT.shape[1]]
@@ -57,8 +66,9 @@ def recorded_run(folder, processes, objective, model, kind=RecordedCompletions, 
         processes: how many share a batch.
         model: a folder to load policy and reference from.
     """
-    share = COMPLETIONS // SETTINGS["steps_per_generation"] // processes
-    settings = {**SETTINGS, "per_device_train_batch_size": share, "objective": objective, **changes}
+    settings = {**SETTINGS, "objective": objective, **changes}
+    share = COMPLETIONS // settings["steps_per_generation"] // processes
+    settings["per_device_train_batch_size"] = share
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of rewards outside [0, 1] and others that other tests ask for
         args = config(PMPOConfig, output_dir=str(folder), **settings)

@@ -19,6 +19,7 @@ from pmpo.engine.nonfinite import NonFiniteLossError
 from recorded import RecordedCompletions, recorded_run, whole_parameters, wrapping
 from resuming import Shape
 from sharding import shard_on_cpu
+from support import config
 
 
 class OneSpoilsTheSecondUpdate(RecordedCompletions):
@@ -83,6 +84,34 @@ def resumed(folder):
     return {"difference": difference, "runs": len(built), **wrapping(built[-1])}
 
 
+def reference(folder):
+    """The same with a reference model that moves."""
+    resuming.parameters = whole_parameters
+    difference = resuming.largest_difference(
+        folder / "reference", Shape(4), kills=(3,), model=str(folder / "model"), **resuming.SYNCED
+    )
+    return {"difference": difference}
+
+
+def regime(folder):
+    """Whether old rollouts, which need whole weights, are refused."""
+    try:
+        recorded_run(folder / "regime", 2, "pmpo", folder / "model", rollout_staleness=1)
+    except ValueError as error:
+        return {"said": str(error)}
+    return {"said": ""}
+
+
+def default(folder):
+    """What becomes of on_nonfinite where it is not given, and where it is skip, which only DeepSpeed refuses."""
+    where = {"output_dir": str(folder / "default")}
+    try:
+        config(on_nonfinite="skip", **where)
+    except ValueError as error:
+        return {"on_nonfinite": config(**where).on_nonfinite, "skip": str(error)}
+    return {"on_nonfinite": config(**where).on_nonfinite, "skip": ""}
+
+
 def _built(build, into):
     def remembered(*args, **kwargs):
         into.append(build(*args, **kwargs))
@@ -91,7 +120,7 @@ def _built(build, into):
     return remembered
 
 
-SCENARIOS = {function.__name__: function for function in (skipped, gradient, resumed)}
+SCENARIOS = {function.__name__: function for function in (skipped, gradient, resumed, reference, regime, default)}
 
 
 def main() -> None:

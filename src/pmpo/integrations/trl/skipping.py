@@ -88,8 +88,8 @@ class SkipsNonFinite(HostTrainer):
         )
         if spoilt:
             return NonFiniteLossError(
-                f"{message}DeepSpeed has made a step of it, so the weights are spoilt: resume from the newest checkpoint "
-                "with a lower learning_rate or max_grad_norm."
+                f"{message}DeepSpeed has made a step of it, so the weights are spoilt: resume from the newest "
+                "checkpoint with a lower learning_rate or max_grad_norm."
             )
         can_skip = not (self.nonfinite_in_a_row or self.is_deepspeed_enabled)
         return NonFiniteLossError(
