@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CLUSTER := .venv-cluster
 
-.PHONY: demo test long faults browser chromium check install clean
+.PHONY: demo test long cluster faults browser chromium check install clean
 
 demo: install  ## a small model made on the spot learns sums with PMPO; then two objectives beside each other
 	$(BIN)/pmpo train
@@ -17,6 +18,9 @@ faults: install  ## every kill point, damage and full disk, with a table of what
 
 long: install  ## the tests that take most of a minute each: the default learns, a soak, resumptions of two processes
 	$(BIN)/python -m pytest -n auto --dist worksteal -m long
+
+cluster: $(CLUSTER)/.installed  ## DeepSpeed and Ray Train on two processes of the CPU, in an environment of their own
+	$(CLUSTER)/bin/python -m pytest -m long -rs tests/launchers/test_deepspeed.py tests/launchers/test_ray_train.py
 
 browser: install chromium  ## the pages of `pmpo report` in headless Chromium, and screenshots of them to look at
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[browser]"
@@ -42,5 +46,13 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
 	@touch $@
 
+$(CLUSTER)/.installed: pyproject.toml constraints.txt constraints-cluster.txt
+	@echo "Installing into $(CLUSTER) (about three minutes)"
+	$(PYTHON) -m venv $(CLUSTER)
+	$(CLUSTER)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	DS_BUILD_OPS=0 $(CLUSTER)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	  --constraint constraints-cluster.txt --editable ".[trl,cluster]" psutil pytest pytest-xdist
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(CLUSTER) build dist .pytest_cache .mypy_cache .ruff_cache
