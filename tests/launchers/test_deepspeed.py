@@ -35,6 +35,11 @@ def test_guard_and_resumption(kind, tmp_path):
         assert "Non-finite gradient at optimiser step 1" in gradient["said"]
         assert "weights are those of the last finite step" in gradient["said"] and "skip" not in gradient["said"]
         assert gradient["saved"] == ["checkpoint-1"]
-    assert [result["difference"] for result in (*found["resumed"], *found["reference"])] == [0.0] * 4
+    assert [result["difference"] for result in found["resumed"]] == [0.0] * 2
+    first, second = found["reference"]
+    if kind == "zero2":
+        assert first["difference"] == second["difference"] == 0.0 and not first["warned"]
+    else:  # ZeRO-3's reference is not in the checkpoint
+        assert first["warned"] and first["difference"] > 0.0
     for default in found["default"]:
         assert default["on_nonfinite"] == "raise" and "write on_nonfinite='raise'" in default["skip"]
