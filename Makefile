@@ -2,9 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-VERL_VENV := .venv-verl
+CLUSTER := .venv-cluster
+VERL := .venv-verl
+VLLM := .venv-vllm
 
-.PHONY: demo test long faults browser chromium verl check install clean
+.PHONY: demo test long cluster verl vllm faults browser chromium check install clean
 
 demo: install  ## a small model made on the spot learns sums with PMPO; then two objectives beside each other
 	$(BIN)/pmpo train
@@ -19,6 +21,9 @@ faults: install  ## every kill point, damage and full disk, with a table of what
 long: install  ## the tests that take most of a minute each: the default learns, a soak, resumptions of two processes
 	$(BIN)/python -m pytest -n auto --dist worksteal -m long
 
+cluster: $(CLUSTER)/.installed  ## DeepSpeed and Ray Train on two processes of the CPU, in an environment of their own
+	$(CLUSTER)/bin/python -m pytest -m long -rs tests/launchers/test_deepspeed.py tests/launchers/test_ray_train.py
+
 browser: install chromium  ## the pages of `pmpo report` in headless Chromium, and screenshots of them to look at
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[browser]"
 	PMPO_SCREENSHOTS=build/screenshots $(BIN)/python -m pytest -n auto --dist worksteal -rs tests/web_browser
@@ -28,15 +33,15 @@ chromium:
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
 	  || { echo "Chromium is needed, and Debian's package could not be installed: install it by hand."; exit 1; }
 
-verl: $(VERL_VENV)/.installed  ## verl's main_ppo end to end on CPU cores, in an environment of its own (about ten minutes)
-	$(VERL_VENV)/bin/python -m pytest tests/verl
+verl: $(VERL)/.installed  ## verl's main_ppo end to end on CPU cores, in an environment of its own (about ten minutes)
+	$(VERL)/bin/python -m pytest tests/verl
 
 # An environment of its own: verl takes an older transformers than TRL.
-$(VERL_VENV)/.installed: pyproject.toml constraints-verl.txt
-	@echo "Installing into $(VERL_VENV) (about three minutes)"
-	$(PYTHON) -m venv $(VERL_VENV)
-	$(VERL_VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-verl.txt torch
-	$(VERL_VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-verl.txt \
+$(VERL)/.installed: pyproject.toml constraints-verl.txt
+	@echo "Installing into $(VERL) (about three minutes)"
+	$(PYTHON) -m venv $(VERL)
+	$(VERL)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-verl.txt torch
+	$(VERL)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-verl.txt \
 	  --editable ".[verl,grading]" pytest
 	@touch $@
 
@@ -55,5 +60,13 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
 	@touch $@
 
+$(CLUSTER)/.installed: pyproject.toml constraints.txt constraints-cluster.txt
+	@echo "Installing into $(CLUSTER) (about three minutes)"
+	$(PYTHON) -m venv $(CLUSTER)
+	$(CLUSTER)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	DS_BUILD_OPS=0 $(CLUSTER)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	  --constraint constraints-cluster.txt --editable ".[trl,cluster]" psutil pytest pytest-xdist
+	@touch $@
+
 clean:
-	rm -rf $(VENV) $(VERL_VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(CLUSTER) $(VERL) $(VLLM) build dist .pytest_cache .mypy_cache .ruff_cache

@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.distributed.tensor import distribute_tensor
 
 from pmpo.engine.nonfinite import decide, describe_batch, dump_batch, gradient_is_finite, weights_are_finite
 
@@ -47,6 +48,37 @@ def test_gradients_and_weights():
     assert weights_are_finite(layer), "what is not trained is not looked at"
     layer.bias.requires_grad_(True)
     assert not weights_are_finite(layer)
+
+
+@pytest.fixture
+def mesh():
+    """One process as a group of its own."""
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    yield torch.distributed.device_mesh.init_device_mesh("cpu", (1,))
+    torch.distributed.destroy_process_group()
+
+
+def test_of_a_sharded_model_each_process_looks_at_its_own_part(mesh):
+    """Plain tensors come out, which can be reduced, and stacked with those of weights that are not sharded."""
+    layer = torch.nn.Linear(2, 2)
+    layer.bias.grad = torch.zeros(2)
+    weight = distribute_tensor(torch.zeros(2, 2), mesh)
+    layer.weight = torch.nn.Parameter(weight)
+    layer.weight.grad = weight.clone()
+    assert type(gradient_is_finite(layer.parameters())) is torch.Tensor and gradient_is_finite(layer.parameters())
+    assert weights_are_finite(layer)
+    layer.weight.grad.to_local()[1, 1] = math.nan
+    assert not gradient_is_finite(layer.parameters())
+    layer.weight.detach().to_local()[0, 0] = math.inf
+    assert not weights_are_finite(layer)
+
+
+def test_zero_3_leaves_an_empty_parameter_with_its_shard_beside_it():
+    layer = torch.nn.Linear(2, 2, bias=False)
+    layer.weight.ds_tensor, layer.weight.data = torch.tensor([1.0, math.nan]), torch.empty(0)
+    assert not weights_are_finite(layer)
+    layer.weight.ds_tensor[1] = 0.0
+    assert weights_are_finite(layer)
 
 
 def test_a_batch_is_described_by_the_tokens_that_count():

@@ -276,6 +276,16 @@ def test_fp16_skips_what_is_not_finite_as_other_types_do_and_deepspeed_cannot():
         args.settle()
 
 
+def test_deepspeed_by_the_launchers_configuration_is_known_too(monkeypatch):
+    args = config()
+    monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")  # as `accelerate launch` does
+    args.settle()
+    assert args.on_nonfinite == "raise"
+    args.on_nonfinite = "skip"
+    with pytest.raises(ValueError, match="DeepSpeed takes itself: write on_nonfinite='raise'"):
+        args.settle()
+
+
 def test_a_step_of_several_whole_generations_may_divide_by_tokens():
     args = config(objective="dapo", gradient_accumulation_steps=4)  # two generations of two micro-batches
     assert args.updates_per_generation == 0.5

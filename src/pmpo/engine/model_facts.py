@@ -36,7 +36,8 @@ def model_facts(
     return {
         "model": None if os.path.isdir(source) else source,
         **{f"model.{key}": value for key, value in config.items() if key not in _NOT_OF_THE_MODEL},
-        "model.trainable": sum(parameter.numel() for parameter in trained),
+        # ZeRO-3 leaves an empty parameter, with the number that there were
+        "model.trainable": sum(getattr(parameter, "ds_numel", parameter.numel()) for parameter in trained),
         "model.dtype": sorted({str(parameter.dtype) for parameter in model.parameters()}),
         "model.trainable_dtype": sorted({str(parameter.dtype) for parameter in trained}),
         "model.attn_implementation": attention,

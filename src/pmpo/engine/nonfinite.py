@@ -36,14 +36,28 @@ def decide(bad_loss: bool, bad_gradient: bool, on_nonfinite: str, overflowed: Ca
 
 
 def gradient_is_finite(parameters: Iterable[torch.nn.Parameter]) -> Tensor:
-    """Whether every gradient there is is finite, 0-dim bool. Sharded models hold other gradients on every rank."""
-    grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    """Whether every gradient that this process holds is finite, 0-dim bool on one device; of a shard, its own part."""
+    grads = [own_part(parameter.grad) for parameter in parameters if parameter.grad is not None]
     return torch.stack([grad.isfinite().all() for grad in grads]).all() if grads else torch.tensor(True)
 
 
 def weights_are_finite(model: torch.nn.Module) -> bool:
-    """Whether every parameter that is trained is finite. A shard sees its own part."""
-    return all(bool(p.detach().isfinite().all()) for p in model.parameters() if p.requires_grad)
+    """Whether every trained parameter that this process holds is finite; of a shard, its own part."""
+    return all(bool(own_part(p).detach().isfinite().all()) for p in model.parameters() if p.requires_grad)
+
+
+def own_part(tensor: Tensor) -> Tensor:
+    """What this process holds of a tensor: all of it, or its shard, maybe empty, where FSDP2 or ZeRO-3 has spread it.
+
+    A distributed tensor's own operations talk to the other processes, and collectives refuse it as it is. ZeRO-3 leaves
+    an empty parameter with its shard as an attribute.
+    """
+    from torch.distributed.tensor import DTensor
+
+    if isinstance(tensor, DTensor):
+        return tensor.to_local()
+    shard: Tensor = getattr(tensor, "ds_tensor", tensor)
+    return shard
 
 
 def describe_batch(tensors: Mapping[str, Any], mask_BT: Tensor, log_ratios_BT: Tensor | None) -> str:

@@ -247,10 +247,10 @@ class PMPOConfig(GRPOConfig):
         if said(self.scale_rewards) is None:
             self.scale_rewards = filled(SCALE_REWARDS[resolved.advantage])
         if said(self.on_nonfinite) is None:
-            self.on_nonfinite = filled("raise" if self.deepspeed else "skip")
+            self.on_nonfinite = filled("raise" if checks.steps_by_deepspeed(self) else "skip")
         checks.check_aggregation(self.multi_objective_aggregation, resolved.advantage)
         checks.check_correction(self.use_vllm, self.vllm_importance_sampling_correction, resolved)
-        checks.check_skip(self.on_nonfinite, self.deepspeed)
+        checks.check_skip(self.on_nonfinite, checks.steps_by_deepspeed(self))
         sentence = trl_losses.announcement(given, resolved)
         if sentence is not None and sentence != self.__dict__.get("_announced"):
             self._announced = sentence

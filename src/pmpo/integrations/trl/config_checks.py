@@ -6,6 +6,7 @@ import math
 from dataclasses import fields
 from typing import Any
 
+from accelerate.utils import parse_flag_from_env
 from trl import GRPOConfig
 
 from pmpo.foundation.errors import unknown_name
@@ -80,9 +81,14 @@ def check_aggregation(aggregation: str, advantage: str) -> None:
         )
 
 
-def check_skip(on_nonfinite: str, deepspeed: Any) -> None:
+def steps_by_deepspeed(args: GRPOConfig) -> bool:
+    """Whether DeepSpeed takes the optimiser's steps: by `args.deepspeed`, or by the launcher's configuration."""
+    return bool(args.deepspeed) or parse_flag_from_env("ACCELERATE_USE_DEEPSPEED")
+
+
+def check_skip(on_nonfinite: str, steps_by_deepspeed: bool) -> None:
     """Skipping is ours to do only where the step is."""
-    if on_nonfinite == "skip" and deepspeed:
+    if on_nonfinite == "skip" and steps_by_deepspeed:
         raise ValueError(
             "on_nonfinite='skip' cannot drop a step that DeepSpeed takes itself: write on_nonfinite='raise'."
         )

@@ -148,13 +148,26 @@ class ResumesRounds(Regimes, Measures, SkipsNonFinite):
             self.scaler_overflows = state.get("scaler_overflows", 0)
             self.weights_of_rounds.extend(state.get("weights_of_rounds", []))
             if state["reference"] is not None and self.ref_model is not None:
-                self.ref_model.load_state_dict(state["reference"])
+                self._load_reference(state["reference"])
         if self.on_any_process(lost is not None):
             return Resumed({}, lost or "another process has not its part of it")
         if self.args.ignore_data_skip:
             return Resumed({}, "ignore_data_skip begins the order of the prompts anew")
         self.round_step, self.round_buffer = state["step"], state["buffer"]
         return Resumed(state["log"], None)
+
+    def _load_reference(self, weights: dict[str, torch.Tensor]) -> None:
+        """A reference model that moves, as it was. Under ZeRO-3 a process's state dict holds no weights."""
+        deepspeed = getattr(self.accelerator.state, "deepspeed_plugin", None)
+        if deepspeed is None or deepspeed.zero_stage != 3:
+            self.ref_model.load_state_dict(weights)
+        elif self.accelerator.is_main_process:
+            warnings.warn(
+                "Resumed with sync_ref_model under DeepSpeed ZeRO-3, which does not keep a moving reference model in "
+                "a checkpoint: the reference is that of the beginning until it is synchronised again, so the weights "
+                "will not be those of a run that was not interrupted. ZeRO-2, FSDP2 and DDP resume it exactly.",
+                stacklevel=2,
+            )
 
     def restore_log(self, log: dict[str, Any]) -> None:
         """Go on with the "log" of a `round_state`: what had been gathered for the next log event."""

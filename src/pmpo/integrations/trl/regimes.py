@@ -36,6 +36,11 @@ class Regimes(HostTrainer):
                 "rollout_staleness and sampler_noise change how this trainer samples, and a rollout_func samples in "
                 "its own way: remove one of them."
             )
+        if self._regime and (self.is_fsdp_enabled or self.is_deepspeed_enabled):  # by the launcher, unseen by `args`
+            raise ValueError(
+                "rollout_staleness and sampler_noise sample from whole weights, and the launcher's configuration "
+                "shards them: remove the two, or launch with DDP (accelerate_config: multi_gpu)."
+            )
 
     @property
     def _regime(self) -> bool:

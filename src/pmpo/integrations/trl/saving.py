@@ -20,7 +20,7 @@ from pmpo.foundation.versions import library_versions
 from pmpo.integrations.trl.exact_resume import ResumesRounds
 from pmpo.integrations.trl.host.parts import TRAINER_STATE_NAME
 from pmpo.integrations.trl.pushing import PushesPublished
-from pmpo.integrations.trl.settings import settings_of
+from pmpo.integrations.trl.settings import facts_of_model, settings_of
 
 
 class CheckpointError(InputError):
@@ -41,6 +41,7 @@ class WholeCheckpoints(ResumesRounds, PushesPublished):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.given_optimizers = optimizer_facts(self.optimizer, self.lr_scheduler)
+        self.given_model, self.given_adapter = facts_of_model(self.model)
 
     def output_folder(self, trial: Any = None) -> str:
         folder = super().output_folder(trial)

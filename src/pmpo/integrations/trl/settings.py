@@ -55,9 +55,15 @@ WARNED = frozenset((
 """Arguments that may change without permission, with a warning of what was and is: still the same experiment."""
 
 
+def facts_of_model(model: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is compared of a model, and of its adapters. Before it is wrapped: FSDP2 and DeepSpeed change its dtype."""
+    config = model.config
+    facts = model_facts(model, facts_of(config), config.name_or_path or "", attention_of(config))
+    return facts, adapter_facts(getattr(model, "peft_config", {}))
+
+
 def settings_of(trainer: Any) -> dict[str, Any]:
     """Every setting that decides which weights come out of a trainer, in types that JSON has."""
-    model = trainer.accelerator.unwrap_model(trainer.model)
     more = {}
     if trainer.tools:  # their descriptions are in the prompts
         more["tools"] = [tool.__name__ for tool in trainer.tools]
@@ -67,8 +73,8 @@ def settings_of(trainer: Any) -> dict[str, Any]:
         arguments={name: value for name, value in trainer.args.to_dict().items() if name not in HARMLESS},
         objective=trainer.policy_objective.to_mapping(),
         processes=trainer.accelerator.num_processes,
-        model=model_facts(model, facts_of(model.config), model.config.name_or_path or "", attention_of(model.config)),
-        adapter=adapter_facts(getattr(model, "peft_config", {})),
+        model=trainer.given_model,
+        adapter=trainer.given_adapter,
         tokenizer=tokenizer_facts(trainer.text_tokenizer, getattr(trainer.processing_class, "chat_template", None)),
         optimizers=trainer.given_optimizers,
         dataset=data_fingerprint(trainer.train_dataset),

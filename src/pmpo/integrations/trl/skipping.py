@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,14 @@ class SkipsNonFinite(HostTrainer):
         counted = self.metric_values[self.mode]["nonfinite/micro_batches"]
         counted[:] = [sum(counted) + 1.0]  # of the logging window; TRL would average ones
         self.skip_step = self.mode == "train"
+        return self._nothing(log_probs_BT)
+
+    def _nothing(self, log_probs_BT: Tensor) -> Tensor:
+        """A loss of 0, on which every process can call `backward` as on any other."""
+        if self.is_fsdp_enabled:
+            # Outside the forward pass the weights are shards, which FSDP gathers and frees again on its way back
+            # through the graph. What is not finite there stays so in the gradients, and the guard drops them.
+            return (log_probs_BT.nan_to_num() * 0.0).sum()
         trainable = [p for p in self.model.parameters() if p.requires_grad]
         return torch.stack([(p * 0.0).float().sum() for p in trainable]).sum()
 
@@ -57,8 +66,12 @@ class SkipsNonFinite(HostTrainer):
         completion = decode(inputs["completion_ids"][row][inputs["completion_mask"][row].bool()])
         return f"completion {row} of the micro-batch, prompt {prompt[-200:]!r}, completion {completion[:200]!r}"
 
-    def nonfinite_error(self, what: str) -> NonFiniteLossError:
-        """The error for a "loss" or "gradient" that is not finite, with its origin; the micro-batch goes to a file."""
+    def nonfinite_error(self, what: str, spoilt: bool = False) -> NonFiniteLossError:
+        """The error for a "loss" or "gradient" that is not finite, with its origin; the micro-batch goes to a file.
+
+        Args:
+            spoilt: whether a step was made of it.
+        """
         (inputs, log_probs_BT), where = self._last_batch, self._offender
         sentence = describe_batch(inputs, log_probs_BT)
         step, rank = self.state.global_step, self.accelerator.process_index
@@ -69,10 +82,19 @@ class SkipsNonFinite(HostTrainer):
             self.text_tokenizer.decode,
         )
         row = f", {self.nonfinite_in_a_row} updates in a row" if self.nonfinite_in_a_row > 1 else ""
+        message = (
+            f"Non-finite {what} at optimiser step {step}{row}: {where}. In the micro-batch: {sentence}; it is in "
+            f"{folder}. "
+        )
+        if spoilt:
+            return NonFiniteLossError(
+                f"{message}DeepSpeed has made a step of it, so the weights are spoilt: resume from the newest "
+                "checkpoint with a lower learning_rate or max_grad_norm."
+            )
+        can_skip = not (self.nonfinite_in_a_row or self.is_deepspeed_enabled)
         return NonFiniteLossError(
-            f"Non-finite {what} at optimiser step {step}{row}: {where}. In the micro-batch: "
-            f"{sentence}; it is in {folder}. The weights are those of the last finite step. Lower learning_rate or "
-            + ("max_grad_norm." if self.nonfinite_in_a_row else "max_grad_norm, or write on_nonfinite: skip.")
+            f"{message}The weights are those of the last finite step. Lower learning_rate or max_grad_norm"
+            + (", or write on_nonfinite: skip." if can_skip else ".")
         )
 
     def blame_gradient(self) -> None:
@@ -85,10 +107,29 @@ class SkipsNonFinite(HostTrainer):
         scaler = self.accelerator.scaler
         if scaler is None or scaler.get_scale() <= 1.0:
             return False
-        self.scaler_overflows += 1
-        self.metric_values["train"]["fp16/overflows"] = [float(self.scaler_overflows)]
+        self._count_overflow()
         self.metric_values["train"]["fp16/scale"] = [float(scaler.get_scale())]
         return True
+
+    def _count_overflow(self) -> None:
+        self.scaler_overflows += 1
+        self.metric_values["train"]["fp16/overflows"] = [float(self.scaler_overflows)]
+
+    def check_step_of_deepspeed(self) -> None:
+        """Called where DeepSpeed has dealt with the step itself. All processes know the norm of its gradient, and
+        whether a step was made of it: one that is not finite is dropped, unless its configuration says otherwise.
+
+        Raises: NonFiniteLossError for a gradient that is not finite, but for the overflows of fp16's loss scale.
+        """
+        engine = self.model_wrapped
+        norm, dropped = engine.get_global_grad_norm(), not engine.was_step_applied()
+        if norm is None or 0.0 <= float(norm) < math.inf:
+            return
+        if dropped and engine.fp16_enabled():
+            self._count_overflow()
+            return
+        self.blame_gradient()
+        raise self.nonfinite_error("gradient", spoilt=not dropped)
 
     def count_skipped_step(self, what: str) -> None:
         """Called by the guard when it has dropped the gradients of a step.
@@ -112,6 +153,9 @@ class NonFiniteGuard(TrainerCallback):
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Runs after clipping. Sharded models hold other gradients on every rank, so the ranks agree first."""
         trainer = self.trainer
+        if trainer.is_deepspeed_enabled:
+            trainer.check_step_of_deepspeed()
+            return
         finite = gradient_is_finite(trainer.model.parameters())
         flags = torch.stack([(~finite).float(), torch.tensor(float(trainer.skip_step), device=finite.device)])
         bad_gradient, bad_loss = trainer.accelerator.reduce(
