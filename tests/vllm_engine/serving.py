@@ -35,12 +35,17 @@ def environment(folder: Path) -> dict[str, str]:
     return {**os.environ, **SETTINGS, "PYTHONPATH": os.pathsep.join([*paths, *([own] if own else [])])}
 
 
+def free_port() -> int:
+    """A port of this machine that nobody listens on now."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
 @contextlib.contextmanager
 def served(model: Path, folder: Path, environ: dict[str, str]) -> Iterator[str]:
     """The address of `trl vllm-serve` with `model` in float32, stopped afterwards; its log is folder/server.log."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    port = free_port()
     transfer = json.dumps({"backend": gloo_transfer.BACKEND})
     command = [str(Path(sys.executable).parent / "trl"), "vllm-serve", "--model", str(model), "--dtype", "float32"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--enforce_eager", "true", "--max_model_len", "64"]

@@ -147,14 +147,15 @@ def refusal(model: str, how: dict, start=None) -> str:
 def served(model: str, address: str) -> dict:
     """The same by a server, which holds float32."""
     from gloo_transfer import let_trl_send_by_gloo
+    from serving import free_port
 
     how = {"vllm_mode": "server", "vllm_server_base_url": address, "vllm_server_timeout": 60.0}
     how["generation_kwargs"] = {"seed": 0}  # else the server's generator goes on from one trainer to the next
     found = {"as it comes": refusal(model, how)}
     let_trl_send_by_gloo()
     found["float32"] = {}
-    for place, (kind, each) in enumerate(CORRECTIONS.items()):
-        port = {"vllm_group_port": int(address.rpartition(":")[2]) + 1 + place}
+    for kind, each in CORRECTIONS.items():
+        port = {"vllm_group_port": free_port()}
         found["float32"][kind] = facts(train(model, how | port | each), model)
     return found
 
