@@ -55,8 +55,8 @@ def test_updates_with_the_sampler_in_step(found, table, mode, weights, kind):
     held = sum(one.get("bounded", 0) for one in run["rounds"])
     table.append(
         (f"{mode}, vLLM in {dtype}, correction: {kind}",
-         f"{run['updates']} updates, weights sent {len(run['rounds']) + 1} times; log p of {tokens} tokens apart by mean "
-         f"{mean:.1e}, max {largest:.1e} nats; greedy equal to transformers {run['equal']} of {run['asked']}"
+         f"{run['updates']} updates, weights sent {len(run['rounds']) + 1} times; log p of {tokens} tokens apart by "
+         f"mean {mean:.1e}, max {largest:.1e} nats; greedy equal to transformers {run['equal']} of {run['asked']}"
          + (f"; {held} ratios at the bound" if kind.startswith("TRL") else ""))
     )  # fmt: skip
     assert run["updates"] == 8 and len(run["rounds"]) == 4
