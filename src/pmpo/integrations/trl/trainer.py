@@ -25,6 +25,7 @@ from pmpo.integrations.trl.skipping import NonFiniteGuard
 from pmpo.integrations.trl.stopping import StopsInOrder
 from pmpo.integrations.trl.symptom_watch import SymptomCallback
 from pmpo.integrations.trl.token_sampling import TokenCallback
+from pmpo.integrations.trl.vllm_server import check_server_log_probs
 from pmpo.objective.presets import Objective
 
 
@@ -79,6 +80,7 @@ class PMPOTrainer(
         with float32_heads():
             super().__init__(model, reward_funcs, args, train_dataset, *positional, **kwargs)
         self.use_objective(args.resolved_objective)
+        check_server_log_probs(self, self.policy_objective)
         self.add_callback(MetricsCallback(self))
         if args.token_samples > 0:
             self.add_callback(TokenCallback(self))

@@ -163,7 +163,7 @@ UNPROMISED = {
         ("multi_objective_aggregation", "reward_func_names", "reward_funcs", "reward_weights", "scale_rewards"),
     "know how completions are made":
         ("chat_template_kwargs", "environment_factories", "is_deepspeed_enabled", "is_fsdp_enabled", "rollout_func",
-         "tools", "use_transformers_continuous_batching", "use_vllm"),
+         "tools", "use_transformers_continuous_batching", "use_vllm", "vllm_generation"),
     "save, restore and upload":
         ("current_flos", "entropy_coef", "hub_model_id", "push_in_progress", "ref_model"),
     "put callbacks in order":
