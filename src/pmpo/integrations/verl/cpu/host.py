@@ -6,9 +6,7 @@ import os
 import torch
 
 from pmpo.foundation.errors import InputError
-
-ROLLOUT_NAME = "pmpo_cpu"
-"""`actor_rollout_ref.rollout.name` of the rollout on transformers' `generate`."""
+from pmpo.integrations.verl.cpu.options import ROLLOUT_NAME
 
 
 def use_cpu() -> None:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from pmpo.foundation.errors import InputError, unknown_name
-from pmpo.integrations.verl.cpu.host import ROLLOUT_NAME
 
+ROLLOUT_NAME = "pmpo_cpu"
+"""`actor_rollout_ref.rollout.name` of the rollout on transformers' `generate`."""
 OPTIONS = ("recorded",)
 """Keys under `rollout.engine_kwargs.pmpo_cpu`."""
 _ROLLOUT = "actor_rollout_ref.rollout"

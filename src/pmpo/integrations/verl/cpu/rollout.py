@@ -11,8 +11,7 @@ from verl.workers.rollout.base import BaseRollout
 from verl.workers.rollout.replica import RolloutMode, RolloutReplica
 
 from pmpo.foundation.errors import InputError
-from pmpo.integrations.verl.cpu.host import ROLLOUT_NAME
-from pmpo.integrations.verl.cpu.options import check_rollout
+from pmpo.integrations.verl.cpu.options import ROLLOUT_NAME, check_rollout
 from pmpo.integrations.verl.cpu.server import CPURolloutServer
 
 _SERVER = "pmpo_cpu_rollout_server"
