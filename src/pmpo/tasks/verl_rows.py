@@ -82,7 +82,8 @@ def _row(problem: Mapping[str, Any], index: int, names: Sequence[str], settings:
         "index": index,
         "question": asked_text(asked),
         REWARDS: list(settings.rewards),
-        "prompt": prompt,
+        # Says whether rewards get completions as text or as messages, which under TRL depends on the problem.
+        "prompt": asked if isinstance(asked, str) and not isinstance(prompt, str) else prompt,
     }
     return {
         "data_source": problem.get("data_source") or settings.data_source,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pmpo.foundation.errors import InputError
+from pmpo.runs.exporting import HELD_OUT_FILE, TRAIN_FILE
 from pmpo.runs.verl_engine.job import Job, says
 from pmpo.runs.verl_engine.overrides import ACTOR, REFERENCE, ROLLOUT, Translation
 
 REWARDS = "pkg://pmpo.integrations.verl.rewards"
 TRACKERS = ("wandb", "mlflow", "swanlab", "tensorboard", "clearml", "trackio")
 """Names of report_to that are verl's as well."""
-TRAIN_FILE, HELD_OUT_FILE = "train.parquet", "held_out.parquet"
 CHECKPOINTS, VALIDATION, METRICS = "checkpoints", "validation", "metrics.jsonl"
 """In the folder `verl` of the run."""
 

@@ -50,8 +50,8 @@ def _put_loss(told: Objective, to: Translation) -> None:
 def _put_kl(chosen: Objective, to: Translation) -> None:
     if chosen.kl_bias_correction and chosen.kl_coef:
         raise InputError(
-            "use_bias_correction_kl (kl_bias_correction) multiplies the KL by the importance ratio, which verl's KL "
-            "term does not: leave it out."
+            "The objective multiplies its KL by the importance ratio (kl_bias_correction, as TRL's losses do), which "
+            "verl's KL term does not: write use_bias_correction_kl: false, or beta: 0."
         )
     to.line("beta", f"{ACTOR}.use_kl_loss", bool(chosen.kl_coef))
     if chosen.kl_coef:

@@ -11,19 +11,17 @@ from typing import Any
 from pmpo.foundation.errors import InputError
 from pmpo.runs import folder as run_folder
 from pmpo.runs import model
+from pmpo.runs.exporting import HELD_OUT_FILE, TRAIN_FILE, VERBATIM, source_name
 from pmpo.runs.preparing import Prepared, prepare
 from pmpo.runs.settings import Settings
-from pmpo.runs.verl_engine.bookkeeping import CHECKPOINTS, HELD_OUT_FILE, TRAIN_FILE
+from pmpo.runs.verl_engine.bookkeeping import CHECKPOINTS
 from pmpo.runs.verl_engine.job import Facts, Job
 from pmpo.runs.verl_engine.overrides import Translation
 from pmpo.runs.verl_engine.translate import translate
-from pmpo.tasks.registry import short_name
 from pmpo.tasks.verl_rows import RowSettings, verl_rows, write_parquet
 
 OWN_FOLDER = "verl"
 """In the run's folder: what verl reads and writes."""
-_VERBATIM = "{% for message in messages %}{{ message.content }}{% endfor %}"
-"""A chat template for prompts that are rendered already."""
 _ASKED_OF_QWEN = ("\n", "<|im_end|>")
 """What verl wants to find as one token each in the tokenizer of every Qwen, to join the turns of conversations."""
 
@@ -137,7 +135,7 @@ def _template(prepared: Prepared) -> str | None:
     if problems.train is None or problems.conversational:
         return None
     begins = tokenizer is not None and tokenizer("x")["input_ids"][:1] == [tokenizer.bos_token_id]
-    return ("{{ bos_token }}" if begins else "") + _VERBATIM
+    return ("{{ bos_token }}" if begins else "") + VERBATIM
 
 
 def _lacks_turns(prepared: Prepared) -> bool:
@@ -161,10 +159,9 @@ def write_down(this: Ready) -> None:
     prepared, own = this.prepared, this.own
     own.mkdir(parents=True, exist_ok=True)
     run, problems = prepared.settings.run, prepared.problems
-    name = short_name(run.task) if run.task is not None else Path(str(run.dataset)).stem
     for file, rows, split in ((TRAIN_FILE, problems.train, "train"), (HELD_OUT_FILE, problems.held_out, "test")):
         if rows is not None:
-            write_parquet(own / file, verl_rows(rows, RowSettings(name, run.reward or [], split)))
+            write_parquet(own / file, verl_rows(rows, RowSettings(source_name(run), run.reward or [], split)))
     if this.job.facts.tokenizer is not None:
         tokenizer = copy.deepcopy(prepared.source.tokenizer)  # the model's own stays what it is
         tokenizer.add_tokens([text for text in _ASKED_OF_QWEN if _as_one(tokenizer, text) is None])
