@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+VERL_VENV := .venv-verl
 
-.PHONY: demo test long faults browser chromium check install clean
+.PHONY: demo test long faults browser chromium verl check install clean
 
 demo: install  ## a small model made on the spot learns sums with PMPO; then two objectives beside each other
 	$(BIN)/pmpo train
@@ -27,6 +28,18 @@ chromium:
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
 	  || { echo "Chromium is needed, and Debian's package could not be installed: install it by hand."; exit 1; }
 
+verl: $(VERL_VENV)/.installed  ## verl's main_ppo end to end on CPU cores, in an environment of its own (about ten minutes)
+	$(VERL_VENV)/bin/python -m pytest tests/verl
+
+# An environment of its own: verl takes an older transformers than TRL.
+$(VERL_VENV)/.installed: pyproject.toml constraints-verl.txt
+	@echo "Installing into $(VERL_VENV) (about three minutes)"
+	$(PYTHON) -m venv $(VERL_VENV)
+	$(VERL_VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-verl.txt torch
+	$(VERL_VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-verl.txt \
+	  --editable ".[verl,grading]" pytest
+	@touch $@
+
 check: install  ## what a change must pass: lint, format, types, tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -43,4 +56,4 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VERL_VENV) build dist .pytest_cache .mypy_cache .ruff_cache

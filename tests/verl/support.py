@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,6 +100,8 @@ def overrides(folder: Path, *, ranks: int = 1, updates: int = 20, learning_rate:
         f"trainer.n_gpus_per_node={ranks}",
         "trainer.device=cpu",
         "trainer.logger=[file]",
+        "trainer.v1.sampler.custom_sampler.path=pkg://pmpo.integrations.verl.cpu.polling",
+        "trainer.v1.sampler.custom_sampler.name=QuickReplayBuffer",
         "trainer.val_before_train=False",
         f"trainer.total_training_steps={updates}",
         f"trainer.default_local_dir={folder / 'checkpoints'}",
@@ -117,17 +119,20 @@ def started(
 ) -> Iterator[subprocess.Popen]:
     """main_ppo running in `folder`, its output in `folder/output.txt`; it and all of its Ray are gone at the end."""
     ray_folder = Path(tempfile.mkdtemp(prefix="r", dir="/tmp"))  # short: Ray puts sockets there, of at most 107 bytes
-    paths = [str(SOURCE), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = dict(environment or {})
+    paths = [str(SOURCE), environment.pop("PYTHONPATH", ""), os.environ.get("PYTHONPATH", "")]
     settings = {
-        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
         "VERL_USE_EXTERNAL_MODULES": "pmpo.integrations.verl.cpu",
         "VERL_FILE_LOGGER_PATH": str(folder / "metrics.jsonl"),
         "RAY_TMPDIR": str(ray_folder),
         "RAY_DEDUP_LOGS": "0",
+        "RAY_prestart_worker_first_driver": "0",  # one idle process for each logical core
         "TQ_NUM_THREADS": "1",
+        "RAY_worker_niceness": "0",  # Ray takes 15, and whatever else runs then comes first
         "OMP_NUM_THREADS": "1",
         "HF_HUB_OFFLINE": "1",
-        **(environment or {}),
+        **environment,
     }
     command = [sys.executable, "-m", "verl.trainer.main_ppo", *arguments]
     with open(folder / "output.txt", "w", encoding="utf-8") as output:
@@ -144,10 +149,8 @@ def started(
 def end_everything(process: subprocess.Popen, ray_folder: Path) -> None:
     """Kill the driver and each process that was started with this run's Ray folder."""
     for pid in processes_of(ray_folder):
-        try:
+        with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     if process.poll() is None:
         process.kill()
     process.wait()
@@ -167,7 +170,7 @@ def processes_of(ray_folder: Path) -> list[int]:
 
 
 def run_main_ppo(
-    folder: Path, arguments: Sequence[str], *, environment: Mapping[str, str] | None = None, timeout: float = 300
+    folder: Path, arguments: Sequence[str], *, environment: Mapping[str, str] | None = None, timeout: float = 900
 ) -> Run:
     """Run main_ppo to its end.
 
@@ -179,11 +182,8 @@ def run_main_ppo(
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "metrics.jsonl").unlink(missing_ok=True)
-    with started(folder, arguments, environment) as process:
-        try:
-            process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            pass
+    with started(folder, arguments, environment) as process, suppress(subprocess.TimeoutExpired):
+        process.wait(timeout)
     return Run(process.returncode, (folder / "output.txt").read_text(errors="replace"), read_metrics(folder), folder)
 
 

@@ -37,7 +37,9 @@ def check_rollout(config: Any, lora_rank: int = 0, lora_merged: bool = False) ->
             )
     mtp = config.get("mtp", None)
     if mtp is not None and mtp.get("enable_rollout", False) and mtp.get("enable", False):
-        raise InputError(f"The rollout {ROLLOUT_NAME!r} drafts no tokens; write actor_rollout_ref.model.mtp.enable=False.")
+        raise InputError(
+            f"The rollout {ROLLOUT_NAME!r} drafts no tokens; write actor_rollout_ref.model.mtp.enable=False."
+        )
     if lora_rank > 0 and not lora_merged:
         raise InputError(
             f"The rollout {ROLLOUT_NAME!r} takes whole weights, and a LoRA adapter of rank {lora_rank} would come "

@@ -97,7 +97,9 @@ class CPURolloutServer:
                 f"A prompt of {len(prompt)} tokens leaves no room in {self.longest} tokens; raise "
                 "actor_rollout_ref.rollout.max_model_len or lower data.max_prompt_length."
             )
-        distribution = Distribution(**{key: sampling[key] for key in ("temperature", "top_p", "top_k") if key in sampling})
+        distribution = Distribution(
+            **{key: sampling[key] for key in ("temperature", "top_p", "top_k") if key in sampling}
+        )
         most = sampling.get("max_tokens", sampling.get("max_new_tokens", self.config.response_length))
         place = (distribution, *prompt)
         self.asked[place] += 1
