@@ -377,3 +377,16 @@ def test_hydra_reads_a_value_back_as_it_is(value):
     parser = pytest.importorskip("hydra.core.override_parser.overrides_parser").OverridesParser.create()
     (override,) = parser.parse_overrides([f"key={hydra_value(value)}"])
     assert json.dumps(override.value()) == json.dumps(value) or override.value() == value
+
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "verl" / "pmpo_qwen2.5-math-7b.yaml"
+
+
+def test_the_recipe_for_a_node_of_gpus_has_the_settings_of_the_one_for_trl():
+    of_trl, ours = (parse_for_verl(["--config", str(path)]) for path in (RECIPE.parent.parent / RECIPE.name, RECIPE))
+    same = (
+        "learning_rate temperature max_completion_length num_generations seed beta generation_batch_size max_grad_norm"
+    )
+    for name in [*same.split(), "steps_per_generation", "lr_scheduler_type", "resolved_objective"]:
+        assert getattr(ours.training, name) == getattr(of_trl.training, name), name
+    assert ours.run.engine == "verl" and ours.run.reward == of_trl.run.reward

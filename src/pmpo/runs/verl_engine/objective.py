@@ -32,6 +32,7 @@ def objective(job: Job, to: Translation) -> None:
     to.line("objective", "algorithm.adv_estimator", f"{NAME}/{chosen.advantage}")
     # Batch statistics, schedules and the exact metrics come with our trainer.
     to.line("engine", "trainer.v1.trainer_mode", NAME)
+    to.line("engine", "critic.enable", False)
     _put_kl(chosen, to)
     to.line("objective", f"{ROLLOUT}.calculate_log_probs", chosen.uses_sampler)
     if job.options.announcement is not None:
