@@ -14,7 +14,8 @@ _EPILOG = """  pmpo data --format verl --task gsm8k --output data/gsm8k
   pmpo data --format verl --task sums --task_size 4096 --eval_size 256 --output data/sums
   pmpo data --format verl --config recipes/pmpo_qwen2.5-math-7b.yaml --output data/math
 
-Every option of `pmpo train` that is about data, prompts and rewards is understood; of a --config file these are read.
+Every option of `pmpo train` that is about data, prompts and rewards is understood; of a --config file these are
+read. Without any, it is the data of the demonstration.
 """
 
 

@@ -9,9 +9,12 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from pmpo.foundation.errors import InputError
 
@@ -26,6 +29,33 @@ def check_installed() -> None:
             "verl is not installed here: pip install 'pmpo[verl]' in an environment of its own (verl asks for "
             "transformers < 5.11, TRL for newer ones), and give the same command there. --dry_run works anywhere."
         )
+
+
+class SignalledError(Exception):
+    """Ctrl-C or SIGTERM came; `number` is the signal's."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(signal.Signals(number).name)
+
+
+@contextlib.contextmanager
+def signals_raise() -> Iterator[None]:
+    """SIGINT and SIGTERM as `SignalledError`, so that what was started is ended in order."""
+
+    def signalled(number: int, frame: FrameType | None) -> None:
+        for each in before:  # a second one ends the process at once
+            signal.signal(each, signal.SIG_DFL)
+        raise SignalledError(number)
+
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():  # elsewhere Python allows no handlers
+        before |= {number: signal.signal(number, signalled) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -73,9 +74,13 @@ def _trained(this: Ready, display: RunDisplay) -> VerlLog:
     where = "on this CPU, slowly" if this.job.on_cpu else f"on {this.job.options.world_size} GPUs"
     display.note(f"verl and Ray start, which takes a minute or two; trains {where}; their output goes to {output}")
     state = SimpleNamespace(global_step=this.updates, max_steps=prepared.plan.total_updates or 0)
+    words, environment = command(this.translation), this.translation.environment
     try:
-        with process.started(command(this.translation), this.translation.environment, output) as running:
+        with process.signals_raise(), process.started(words, environment, output) as running:
             _follow(running, log, display, state)
+    except process.SignalledError as signalled:
+        print(f"pmpo: {signalled}, and verl was ended {_after(state.global_step)}.{_how_on(this)}", file=sys.stderr)
+        raise SystemExit(128 + signalled.number) from None
     finally:
         display.close()
     if running.returncode != 0:
@@ -103,10 +108,18 @@ def _follow(running: Any, log: VerlLog, display: RunDisplay, state: Any) -> None
 
 
 def _why(this: Ready, output: Path, updates: int) -> str:
-    made = f"after update {updates}" if updates else "before its first update"
+    why = process.last_error(output).rstrip(".")
+    return f"verl ended {_after(updates)}: {why}. All of its output is in {output}.{_how_on(this)}"
+
+
+def _after(updates: int) -> str:
+    return f"after update {updates}" if updates else "before its first update"
+
+
+def _how_on(this: Ready) -> str:
+    """The command that resumes, where verl has saved something, as a sentence."""
     saved = (this.own / CHECKPOINTS / "latest_checkpointed_iteration.txt").is_file()
-    on = f" Once that is put right, {how_to_resume(this.prepared.folder)}." if saved else ""
-    return f"verl ended {made}: {process.last_error(output)} All of its output is in {output}.{on}"
+    return f" From its newest checkpoint, {how_to_resume(this.prepared.folder)}." if saved else ""
 
 
 def _take_folder(this: Ready, display: RunDisplay) -> None:

@@ -85,4 +85,4 @@ def lora(job: Job, to: Translation) -> None:
     to.line("lora_alpha", f"{MODEL}.lora_alpha", options.lora_alpha)
     to.line("lora_target_modules", f"{MODEL}.target_modules", names[0] if len(names) == 1 else names)
     if job.on_cpu:
-        to.line("use_peft", f"+{MODEL}.lora.merge", True)  # the rollout takes whole weights
+        to.line("use_peft", f"{MODEL}.lora.merge", True)  # the rollout takes whole weights
