@@ -6,7 +6,7 @@ Three dataclasses share one flat space of names: `RunArguments` (data, prompts, 
 
 import os
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,11 @@ from typing import Any
 from pmpo.foundation.errors import InputError, nearest
 from pmpo.foundation.options import read_options
 from pmpo.runs.data_arguments import NoDataError
-from pmpo.runs.option_types import OptionType
+from pmpo.runs.offered import NOT_OFFERED, OptionTable
 from pmpo.runs.run_arguments import RunArguments
 from pmpo.runs.settings import Settings
 
 DEFAULT_CONFIG = Path(__file__).with_name("default.yaml")
-NOT_OFFERED = {"ignore_bias_buffers": "TRL's grpo command declares it and reads it nowhere; drop it"}
-"""Options of `trl grpo` that `pmpo train` has no place for, and why."""
 RECORD_KEY = "record"
 """The key of a run's config.yaml under which facts about the run stand; not an argument, ignored when read back."""
 
@@ -59,23 +57,6 @@ class Words:
     said: dict[str, Any]
     flags: tuple[str, ...]
     others: list[str]
-
-
-@dataclass(frozen=True)
-class OptionTable:
-    """The options that a command line and a file may name.
-
-    Attributes:
-        kinds: the declared type of each.
-        aliases: {another name: the option's}.
-        defaults: of each, on this machine.
-        read_flags: what flags say by option, and the words that are no options; see `command_line.read_flags`.
-    """
-
-    kinds: Mapping[str, OptionType]
-    aliases: Mapping[str, str]
-    defaults: Mapping[str, Any]
-    read_flags: Callable[[list[str]], tuple[dict[str, Any], list[str]]]
 
 
 def read(arguments: list[str], offered: OptionTable | None = None) -> Words:

@@ -16,8 +16,8 @@ from trl import ModelConfig, TrlParser
 
 from pmpo.foundation.errors import InputError, nearest
 from pmpo.integrations.trl import PMPOConfig
-from pmpo.runs.arguments import NOT_OFFERED, OptionTable
 from pmpo.runs.machine import machine_defaults
+from pmpo.runs.offered import NOT_OFFERED, OptionTable
 from pmpo.runs.option_types import OptionType, option_type
 from pmpo.runs.run_arguments import RunArguments
 

@@ -18,8 +18,8 @@ from typing import Any, NoReturn, get_type_hints
 
 from pmpo.foundation.errors import InputError
 from pmpo.foundation.files import write_whole
-from pmpo.runs.arguments import OptionTable
 from pmpo.runs.machine import machine_defaults
+from pmpo.runs.offered import OptionTable
 from pmpo.runs.option_types import OptionType, option_type
 from pmpo.runs.run_arguments import RunArguments
 
