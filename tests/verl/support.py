@@ -67,16 +67,15 @@ def _as_verl_row(row: Mapping[str, str], index: int) -> dict:
 def overrides(folder: Path, *, ranks: int = 1, updates: int = 20, learning_rate: float = 1e-2) -> list[str]:
     """main_ppo's arguments for the inputs in `folder`: GRPO advantages, verl's own loss, FSDP2 with gloo in float32."""
     actor, rollout = "actor_rollout_ref.actor", "actor_rollout_ref.rollout"
+    float32 = "{param_dtype:fp32,reduce_dtype:fp32,buffer_dtype:fp32}"  # bfloat16 where nothing is written
     return [
         f"actor_rollout_ref.model.path={folder / 'model'}",
         "actor_rollout_ref.model.use_remove_padding=False",
         "+actor_rollout_ref.model.override_config.attn_implementation=sdpa",
         f"{actor}.strategy=fsdp2",
-        f"{actor}.fsdp_config.model_dtype=fp32",
-        f"{actor}.fsdp_config.dtype=float32",
-        f"+{actor}.fsdp_config.mixed_precision={{param_dtype:fp32,reduce_dtype:fp32,buffer_dtype:fp32}}",
+        f"+{actor}.fsdp_config.mixed_precision={float32}",
+        f"+actor_rollout_ref.ref.fsdp_config.mixed_precision={float32}",
         f"{actor}.fsdp_config.use_torch_compile=False",
-        f"{actor}.use_torch_compile=False",
         f"{actor}.ppo_mini_batch_size={PROMPTS}",
         f"{actor}.ppo_micro_batch_size_per_gpu={PROMPTS * GROUP // ranks}",
         f"{actor}.optim.lr={learning_rate}",
