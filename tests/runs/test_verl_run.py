@@ -117,6 +117,7 @@ def test_the_tokenizer_gets_what_verl_asks_of_every_qwen_and_the_models_own_stay
     for text in ("\n", "<|im_end|>"):
         assert len(tokenizer(text, add_special_tokens=False)["input_ids"]) == 1
     assert tokenizer("1+1=")["input_ids"] == own("1+1=")["input_ids"]
+    assert len(AutoTokenizer.from_pretrained(tmp_path / "run" / "model")) == len(own) < len(tokenizer)
     tokenizer.chat_template = given["actor_rollout_ref.model.custom_chat_template"].strip("'")
     turns = [{"role": "user", "content": "1+1="}]
     rendered = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=True, return_dict=False)
