@@ -19,7 +19,7 @@ def test_help_and_version(capsys):
     assert main(["--version"]) == 0
     assert re.fullmatch(r"pmpo \d+\.\d+.*\n", capsys.readouterr().out)
     assert main(["trian"]) == 2
-    verbs = "train, compare, report, eval, overlap, checkpoint, objectives"
+    verbs = "train, compare, report, data, eval, overlap, checkpoint, objectives"
     assert f"no verb 'trian'; write {verbs}. Did you mean 'train'?" in capsys.readouterr().err
 
 

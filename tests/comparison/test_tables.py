@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pmpo.comparison.measures import collapsed
-from pmpo.comparison.results import Point, RunResult
+from pmpo.comparison.results import Point, RunResult, by_cell
 from pmpo.comparison.tables import (
     against_best,
     improvement_matrix,
@@ -147,3 +147,8 @@ def test_rollouts_until_a_target():
     assert base.median.value == math.inf and base.difference is None
     assert ours.difference.value == pytest.approx(-800 / 3)
     assert rollouts_to_target([made("a", 0, 0.2, status="diverged")], 0.5) == []
+
+
+def test_settings_that_are_lists_make_cells_too():
+    results = [made("gmpo", 0, 0.5, reward=names) for names in (["a"], ["a", "b"])]
+    assert [dict(cell) for cell in by_cell(results)] == [{"reward": '["a"]'}, {"reward": '["a", "b"]'}]

@@ -4,8 +4,8 @@ import subprocess
 import sys
 
 LIGHT = (
-    "arguments", "base_model", "batch_arithmetic", "data", "folder", "measurement", "mixture", "model", "option_types",
-    "picture_data", "run_arguments", "scratch", "scratch_vision", "settings", "summary", "verdict",
+    "arguments", "base_model", "batch_arithmetic", "data", "folder", "measurement", "mixture", "model", "offered",
+    "option_types", "picture_data", "run_arguments", "scratch", "scratch_vision", "settings", "summary", "verdict",
 )  # fmt: skip
 HEAVY = ("trl", "transformers", "datasets", "accelerate")
 

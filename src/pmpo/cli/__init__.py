@@ -12,6 +12,7 @@ _VERBS = {
     "train": ("train", "train a model with any objective of the power-mean family"),
     "compare": ("compare", "objectives side by side over settings and seeds, resumable, as one table"),
     "report": ("report", "a run or a study as one page: verdict, figures, diagnosis, single completions"),
+    "data": ("data", "problems and their references as files that verl reads"),
     "eval": ("evaluate", "pass@k, maj@n and their intervals on the papers' benchmarks or any task"),
     "overlap": ("contamination", "which problems of a training set are in a benchmark as well"),
     "checkpoint": ("checkpoint", "verify that a checkpoint is whole"),

@@ -6,13 +6,14 @@ import sys
 from collections.abc import Sequence
 
 from pmpo.cli import launch
-from pmpo.foundation.errors import InputError
+from pmpo.foundation.errors import InputError, unknown_name
 
 _HELP = """usage: pmpo train [--config FILE.yaml] [--NAME VALUE ...]
 
 Without a data set or a model, the built-in demonstration runs. Flags win over the file. The options of `trl grpo` are
 understood, its --config files with `env` too. On several processes: --num_processes 8 --accelerate_config zero2, and
-any option of `accelerate launch`; or `accelerate launch -m pmpo train ...`.
+any option of `accelerate launch`; or `accelerate launch -m pmpo train ...`. On a Ray cluster: --engine verl, with the
+same options; --dry_run then prints verl's command.
 
 data, prompts, rewards, this run:
 {options}
@@ -50,6 +51,8 @@ def main(arguments: Sequence[str]) -> int:
     # Set before any library looks: its own progress bars and advice would tear the display.
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if _engine(words) == "verl":
+        return _under_verl(words, shlex.join(["pmpo", "train", *arguments]))
     _check_installed()
     from pmpo.runs.arguments import help_all, parse
 
@@ -72,6 +75,25 @@ def main(arguments: Sequence[str]) -> int:
         if settings.training.process_index == 0:
             print(f"pmpo: {stopped}", file=sys.stderr)
         return stopped.status
+    return 0
+
+
+def _engine(words: list[str]) -> str:
+    from pmpo.runs.arguments import engine_of
+    from pmpo.runs.run_arguments import ENGINES
+
+    engine = engine_of(words)
+    if engine not in ENGINES:
+        raise InputError(unknown_name("engine", engine, ENGINES))
+    return engine
+
+
+def _under_verl(words: list[str], command: str) -> int:
+    """Train with verl, where TRL need not be installed."""
+    from pmpo.runs.verl_engine.run import run
+    from pmpo.runs.verl_engine.settings import parse_for_verl
+
+    run(parse_for_verl(words, command=command))
     return 0
 
 

@@ -72,8 +72,9 @@ class RunResult:
 
     @property
     def cell(self) -> tuple[tuple[str, Any], ...]:
-        """The settings as a key: equal for runs that differ by objective and seed alone."""
-        return tuple(sorted(self.settings.items()))
+        """The settings as a key: equal for runs that differ by objective and seed alone. Lists are told as JSON."""
+        values = {n: json.dumps(v) if isinstance(v, list | dict) else v for n, v in self.settings.items()}
+        return tuple(sorted(values.items()))
 
     def to_row(self) -> dict[str, Any]:
         """As JSON-able data."""

@@ -45,7 +45,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
         raise InputError(f"{file}: {error.strerror or error}.") from error
     except (json.JSONDecodeError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{file} is no log of training: {error}.") from error
-    events = [row for row in map(_renamed, rows) if _is_event(row)]
+    events = [row for row in map(by_our_names, rows) if _is_event(row)]
     if not events:
         raise InputError(
             f"{file} has no log event of training: rows with a step and a number that training logs, such as loss, "
@@ -101,7 +101,7 @@ def _value(text: Any) -> Any:
         return text
 
 
-def _renamed(row: Any) -> dict[str, Any]:
+def by_our_names(row: Any) -> dict[str, Any]:
     """By our names, with the step as a whole number; {} for what is no event."""
     if not isinstance(row, Mapping):
         return {}

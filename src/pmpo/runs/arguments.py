@@ -6,7 +6,7 @@ Three dataclasses share one flat space of names: `RunArguments` (data, prompts, 
 
 import os
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from pmpo.foundation.errors import InputError, nearest
 from pmpo.foundation.options import read_options
 from pmpo.runs.data_arguments import NoDataError
+from pmpo.runs.offered import NOT_OFFERED, OptionTable
 from pmpo.runs.run_arguments import RunArguments
 from pmpo.runs.settings import Settings
 
@@ -58,24 +59,38 @@ class Words:
     others: list[str]
 
 
-def read(arguments: list[str]) -> Words:
+def read(arguments: list[str], offered: OptionTable | None = None) -> Words:
     """Flags and the YAML file of --config; flags win.
 
+    Args:
+        offered: the options that there are; by default those of the installed TRL and of the run.
     Raises: InputError for an unreadable file, an unknown name in it, and a value of the wrong type.
     """
-    from pmpo.runs.command_line import aliases, option_types, read_flags
+    if offered is None:
+        from pmpo.runs.command_line import option_table
 
+        offered = option_table()
     arguments = _split_equals(arguments)
     path = _config_path(arguments)
-    kinds = option_types()
-    config = _with_our_names(_read_config(path), aliases())
-    _reject_unknown_keys(config, kinds)
-    flags, others = read_flags(arguments, kinds)
-    said = {name: kinds[name].read(value) for name, value in {**config, **flags}.items()}
+    config = _with_our_names(_read_config(path), offered.aliases)
+    _reject_unknown_keys(config, offered.kinds)
+    flags, others = offered.read_flags(arguments)
+    said = {name: offered.kinds[name].read(value) for name, value in {**config, **flags}.items()}
     return Words(path, said, tuple(flags), others)
 
 
-def _with_our_names(config: dict[str, Any], aliases: dict[str, str]) -> dict[str, Any]:
+def engine_of(arguments: list[str]) -> str:
+    """What trains: the last `--engine` of a command line, else that of its configuration file, else "trl"."""
+    words = [word.removeprefix("--engine=") if word.startswith("--engine=") else word for word in arguments]
+    given = [(words[i + 1 : i + 2] if word == "--engine" else [words[i]])
+             for i, word in enumerate(arguments) if word.split("=")[0] == "--engine"]  # fmt: skip
+    if given:
+        return (given[-1] or [""])[0]
+    path = _config_path(_split_equals(arguments))
+    return str(read_options(path).get("engine", "trl")) if path is not None else "trl"
+
+
+def _with_our_names(config: dict[str, Any], aliases: Mapping[str, str]) -> dict[str, Any]:
     """The file's options under our names where it has TRL's."""
     for alias, name in aliases.items():
         if alias in config and name in config:
@@ -140,8 +155,6 @@ def _usage_of(path: Path | None) -> str:
 
 
 def _reject_unknown_keys(config: dict[str, Any], known: Iterable[str]) -> None:
-    from pmpo.runs.command_line import NOT_OFFERED
-
     for key in config:
         if key in NOT_OFFERED:
             raise InputError(f"The configuration file sets {key!r}, which has no meaning here: {NOT_OFFERED[key]}.")

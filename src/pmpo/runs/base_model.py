@@ -79,9 +79,7 @@ def base_model(
 
     started = time.perf_counter()
     settings = settings or BaseModelSettings()
-    root = Path(cache_dir) if cache_dir is not None else default_cache_dir()
-    key = hashlib.sha256(json.dumps(_identity(seed, settings), sort_keys=True).encode()).hexdigest()[:16]
-    path = root / "base-models" / f"sums-{key}"
+    path = base_model_path(seed, cache_dir, settings)
     cached = _is_complete(path)
     if not cached:
         try:
@@ -94,6 +92,15 @@ def base_model(
             ) from error
     tokenizer = AutoTokenizer.from_pretrained(path)
     return BaseModel(path, tokenizer, settings, cached, time.perf_counter() - started)
+
+
+def base_model_path(
+    seed: int = 0, cache_dir: str | Path | None = None, settings: BaseModelSettings | None = None
+) -> Path:
+    """Where `base_model` keeps the model of the same arguments, made or not."""
+    root = Path(cache_dir) if cache_dir is not None else default_cache_dir()
+    identity = json.dumps(_identity(seed, settings or BaseModelSettings()), sort_keys=True)
+    return root / "base-models" / f"sums-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
 
 
 def default_cache_dir() -> Path:

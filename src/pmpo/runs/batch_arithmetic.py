@@ -172,7 +172,7 @@ def _not_one_round(batch: _Batch) -> str | None:
 
 
 def _not_whole_groups(batch: _Batch) -> str | None:
-    from pmpo.integrations.trl.config import UPDATES_PER_GENERATION
+    from pmpo.integrations.trl.rounds import UPDATES_PER_GENERATION
 
     steps = batch.steps if batch.steps is not None else UPDATES_PER_GENERATION * batch.accumulation
     total = batch.whole if batch.whole is not None else batch.step * steps

@@ -16,6 +16,8 @@ from trl import ModelConfig, TrlParser
 
 from pmpo.foundation.errors import InputError, nearest
 from pmpo.integrations.trl import PMPOConfig
+from pmpo.runs.machine import machine_defaults
+from pmpo.runs.offered import NOT_OFFERED, OptionTable
 from pmpo.runs.option_types import OptionType, option_type
 from pmpo.runs.run_arguments import RunArguments
 
@@ -32,10 +34,6 @@ _SPECIAL: dict[str, dict[str, Any]] = {
 }
 
 
-NOT_OFFERED = {"ignore_bias_buffers": "TRL's grpo command declares it and reads it nowhere; drop it"}
-"""Options of `trl grpo` that `pmpo train` has no place for, and why."""
-
-
 class Parser(TrlParser):
     """TRL's, with sentences for mistakes: argparse would print two screens of usage before its message."""
 
@@ -50,16 +48,6 @@ def parser() -> Parser:
     flags = (f"--no_{name}", f"--no-{name.replace('_', '-')}")
     made.add_argument(*flags, action="store_false", dest=name, default=argparse.SUPPRESS, help=f"Its {name}: false.")
     return made
-
-
-def machine_defaults() -> dict[str, Any]:
-    """TRL's default of bfloat16 stops with an error on a machine without an accelerator, and is slow on a laptop's."""
-    import torch
-
-    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    if accelerator is None:
-        return {"use_cpu": True, "bf16": False}
-    return {"bf16": False} if accelerator.type == "mps" else {}
 
 
 def option_types() -> dict[str, OptionType]:
@@ -91,6 +79,12 @@ def aliases() -> dict[str, str]:
     """{TRL's name: ours} of the options that have two."""
     spelled = {f: f.metadata.get("aliases", ()) for cls in CLASSES for f in fields(cls)}
     return {alias.lstrip("-"): field.name for field, names in spelled.items() for alias in names}
+
+
+def option_table() -> OptionTable:
+    """Every option of the installed TRL, the objective's and the run's."""
+    kinds = option_types()
+    return OptionTable(kinds, aliases(), defaults(), lambda words: read_flags(words, kinds))
 
 
 def read_flags(words: list[str], kinds: Mapping[str, OptionType]) -> tuple[dict[str, Any], list[str]]:

@@ -8,6 +8,7 @@ samples.jsonl    held-out completions before and after, with their rewards
 summary.json     what came out
 curves.png       the pictures of metrics.jsonl and held_out.jsonl
 checkpoint-*     the trainer's checkpoints; `model/` the final model
+verl/            of a run under verl: its data, checkpoints, log and output
 """
 
 import contextlib
@@ -30,7 +31,7 @@ from pmpo.runs.settings import Settings
 _MARKS = ("config.yaml", "metrics.jsonl", "summary.json", "held_out.jsonl")
 _BESIDES = (
     "samples.jsonl", "tokens.jsonl", "curves.png", "metrics-*.jsonl", "tokens-*.jsonl", "model", "scratch_model",
-    "checkpoint-*", "completions", "nonfinite-*", "README.md",
+    "checkpoint-*", "completions", "nonfinite-*", "README.md", "verl",
 )  # fmt: skip
 _SECRETS = ("hub_token", "push_to_hub_token")
 
@@ -97,7 +98,8 @@ def begin_again(folder: Path) -> None:
     """Remove those lines, and a model made from scratch, which may be half of one; the run makes the same again."""
     for name in (*_MARKS, "samples.jsonl", "tokens.jsonl"):
         (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / "scratch_model", ignore_errors=True)
+    for name in ("scratch_model", "verl"):
+        shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def set_aside(folder: Path) -> Path | None:

@@ -54,16 +54,18 @@ class Prepared:
             write_config(self.folder, self.settings, self.plan.as_dict())
 
 
-def prepare(settings: Settings) -> Prepared:
+def prepare(settings: Settings, settled: tuple[Path, bool] | None = None) -> Prepared:
     """Everything that can fail without the weights, cheapest first.
 
+    Args:
+        settled: the run's folder, and whether it holds the beginning of this run, where that is settled already.
     Raises: InputError for whatever in the settings cannot work.
     """
     run, args = settings.run, settings.training
     check_processes(settings)
     check_alignment(args)
     prompts.given_prompt(settings)
-    folder, again = _settle_folder(settings)
+    folder, again = _settle_folder(settings) if settled is None else settled
     grading = GradingSettings(run.status_rewards, run.grader_options, run.grader_timeout)
     rewards = [load_reward(name, grading, run.task) for name in run.reward or []]
     problems = data.load(run, rows_to_stream(settings))

@@ -46,7 +46,7 @@ def _run(prepared: Prepared, display: RunDisplay, started: float) -> Summary | N
     held_out.trainer.end()
     if prepared.settings.training.process_index != 0:
         return None
-    result = summarising.summarise(prepared.settings, prepared.plan, held_out, started)
+    result = summarising.summarise(prepared.settings, prepared.plan, summarising.Ended.of(held_out), started)
     summarising.write(prepared.folder, result, prepared.settings.run.curves)
     if display.style != "off":
         summarising.show(prepared.folder, result, display.console)

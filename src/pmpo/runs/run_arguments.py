@@ -10,6 +10,8 @@ from pmpo.report.screen import STYLES
 from pmpo.runs.data_arguments import DataArguments, described, option
 from pmpo.tasks.tables import looks_like_a_path
 
+ENGINES = ("trl", "verl")
+
 
 @dataclass
 class RunArguments(DataArguments):
@@ -75,6 +77,18 @@ class RunArguments(DataArguments):
     scratch_picture_size: int = option(
         28, "For problems with pictures it is a LLaVA, which sees them scaled to squares of so many pixels; times 7."
     )
+    engine: str = field(
+        default="trl",
+        metadata={
+            "help": "What trains: trl (one process, or several through accelerate), or verl (a Ray cluster), for which "
+            "all options are translated.",
+            "choices": ENGINES,
+        },
+    )
+    verl: list[str] | None = field(
+        default=None,
+        metadata={"help": "With engine verl: settings of verl's own that no option here says, as trainer.nnodes=2."},
+    )
     num_processes: int | None = option(
         None,
         "Processes that the batch numbers are meant for; as a flag, `pmpo train` starts them. A run with another "
@@ -97,6 +111,10 @@ class RunArguments(DataArguments):
     )
 
     def __post_init__(self) -> None:
+        if self.verl and self.engine != "verl":
+            raise InputError(
+                f"verl is {self.verl}, and the engine is {self.engine}: write engine: verl, or leave it out."
+            )
         self.settle_data()
         self._settle_rewards()
         self.status_rewards = mapping_option("status_rewards", self.status_rewards)

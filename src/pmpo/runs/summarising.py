@@ -2,7 +2,8 @@
 
 import math
 import time
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,16 +22,40 @@ if TYPE_CHECKING:
     from pmpo.runs.measurement import Measurement
 
 
-def summarise(settings: Settings, plan: Plan, held_out: "HeldOutCallback", started: float) -> Summary:
+@dataclass(frozen=True)
+class Ended:
+    """What a training came to.
+
+    Attributes:
+        steps: optimiser steps, those before a resume included.
+        tokens: prompt and completion tokens of all rounds and processes.
+        measurements: of the held-out problems, oldest first.
+        symptoms: what was found wrong.
+    """
+
+    steps: int
+    tokens: int
+    measurements: "Sequence[Measurement]"
+    symptoms: Sequence[Symptom]
+
+    @classmethod
+    def of(cls, held_out: "HeldOutCallback") -> "Ended":
+        """Of a training with TRL."""
+        trainer = held_out.trainer
+        state = trainer.state
+        return cls(state.global_step, int(state.num_input_tokens_seen), held_out.measurements, trainer.symptoms.found)
+
+
+def summarise(settings: Settings, plan: Plan, ended: Ended, started: float) -> Summary:
     """The summary of a finished run; `started` is a `time.monotonic()`."""
-    state, measurements = held_out.trainer.state, held_out.measurements
+    measurements = ended.measurements
     first, last = (measurements[0], measurements[-1]) if measurements else (None, None)
     target = settings.run.pass_at_1_target
     result = Summary(
         objective=plan.objective,
         model=plan.model,
         dataset=plan.dataset,
-        steps=state.global_step,
+        steps=ended.steps,
         seed=plan.seed,
         pass_at_1_before=_number(first, "value"),
         pass_at_1_after=_number(last, "value"),
@@ -48,8 +73,8 @@ def summarise(settings: Settings, plan: Plan, held_out: "HeldOutCallback", start
         target=target,
         reached_target=None if target is None or last is None else last.value >= target,
         wall_seconds=round(time.monotonic() - started, 1),
-        tokens=int(state.num_input_tokens_seen),
-        warnings=[warning_of(one) for one in held_out.trainer.symptoms.found],
+        tokens=ended.tokens,
+        warnings=[warning_of(one) for one in ended.symptoms],
     )
     return replace(result, learned=has_learned(changes(result)))
 

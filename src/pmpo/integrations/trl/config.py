@@ -16,11 +16,15 @@ from pmpo.integrations.trl import trl_losses
 from pmpo.integrations.trl.filled import filled, plain, said
 from pmpo.integrations.trl.objective_fields import PARTS, ObjectiveFields
 from pmpo.integrations.trl.resolve import DEFAULT_OBJECTIVE, SCALE_REWARDS, resolve_objective
-from pmpo.integrations.trl.rounds import check_groups, check_ratio_sums, check_round, check_token_counts, largest_round
+from pmpo.integrations.trl.rounds import (
+    UPDATES_PER_GENERATION,
+    check_groups,
+    check_ratio_sums,
+    check_round,
+    check_token_counts,
+    largest_round,
+)
 from pmpo.objective.presets import OBJECTIVES, Objective
-
-UPDATES_PER_GENERATION = 8
-"""Optimiser steps on one generation batch unless the user says otherwise; the papers' number."""
 
 
 def _option(default: Any, text: str) -> Any:

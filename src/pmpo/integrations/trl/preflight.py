@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datasets import Dataset, IterableDataset
 
 from pmpo.engine import preflight as checks
 from pmpo.engine.context import context_of
 from pmpo.foundation.errors import InputError, nearest
-from pmpo.integrations.trl.host.hooks import HostTrainer
+
+if TYPE_CHECKING:
+    from pmpo.integrations.trl.host.hooks import HostTrainer
 
 _AT_ONCE = 1000  # prompts tokenized together
 

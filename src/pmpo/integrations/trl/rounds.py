@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+UPDATES_PER_GENERATION = 8
+"""Optimiser steps on one generation batch unless the user says otherwise; the papers' number."""
+
 
 def largest_round(step: int, group: int, updates: int, problems: int) -> int | None:
     """The most updates, up to `updates`, that a round can have with a data set of `problems`; None where not even one.
