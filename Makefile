@@ -34,7 +34,7 @@ chromium:
 	  || { echo "Chromium is needed, and Debian's package could not be installed: install it by hand."; exit 1; }
 
 verl: $(VERL)/.installed  ## verl's main_ppo end to end on CPU cores, in an environment of its own (about ten minutes)
-	$(VERL)/bin/python -m pytest tests/verl
+	$(VERL)/bin/python -m pytest tests/verl_engine
 
 # An environment of its own: verl takes an older transformers than TRL.
 $(VERL)/.installed: pyproject.toml constraints-verl.txt

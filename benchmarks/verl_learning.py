@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent / "tests"), str(HERE.parent / "tests" / "verl"), str(HERE)]
+sys.path[:0] = [str(HERE.parent / "tests"), str(HERE.parent / "tests" / "verl_engine"), str(HERE)]
 
 from engine import overrides as objective_overrides
 from page import report

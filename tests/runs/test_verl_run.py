@@ -1,5 +1,5 @@
 """The run around verl: what is written before it, read while it trains, and left after it. verl itself is played by a
-script that writes what verl writes (tests/verl runs the real one)."""
+script that writes what verl writes (tests/verl_engine runs the real one)."""
 
 import json
 import os

@@ -41,15 +41,20 @@ def estimator(kind: str) -> Callable[..., tuple[Tensor, Tensor]]:
 
 def uneven_groups(rewards_B: Tensor, index: Sequence[Any], kind: str) -> Tensor:
     """Advantages where groups differ in size and their rows lie anywhere, [B]."""
+    table_PG, rows = group_table(rewards_B, index)
+    found_PG = group_advantages(table_PG.flatten(), table_PG.shape[1], kind).view_as(table_PG)
+    advantages_B = torch.zeros_like(rewards_B)
+    for group_G, members in zip(found_PG, rows, strict=True):
+        advantages_B[members] = group_G[: len(members)].to(rewards_B.dtype)
+    return advantages_B
+
+
+def group_table(rewards_B: Tensor, index: Sequence[Any]) -> tuple[Tensor, list[list[int]]]:
+    """Rewards by groups, [P, G] for the largest G, NaN where a group has fewer; and the rows of each group."""
     rows: dict[Any, list[int]] = {}
     for row, uid in enumerate(index):
         rows.setdefault(uid, []).append(row)
-    size = max(map(len, rows.values()))
-    table_PG = rewards_B.new_full((len(rows), size), torch.nan)
+    table_PG = rewards_B.new_full((len(rows), max(map(len, rows.values()))), torch.nan)
     for group_G, members in zip(table_PG, rows.values(), strict=True):
         group_G[: len(members)] = rewards_B[members]
-    found_PG = group_advantages(table_PG.flatten(), size, kind).view(len(rows), size)
-    advantages_B = torch.zeros_like(rewards_B)
-    for group_G, members in zip(found_PG, rows.values(), strict=True):
-        advantages_B[members] = group_G[: len(members)].to(rewards_B.dtype)
-    return advantages_B
+    return table_PG, list(rows.values())

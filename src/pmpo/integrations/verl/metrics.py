@@ -7,13 +7,16 @@ that, and the trainer puts the window together again: the same numbers under the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from pmpo.engine.window import Ranks, Window
+from pmpo.integrations.verl.advantages import group_table
 from pmpo.integrations.verl.host import AggregationType, Metric
+from pmpo.objective.advantages import equal_groups
 from pmpo.objective.kl import kl_estimate
 from pmpo.objective.policy_loss import PolicyLoss
 
@@ -47,6 +50,27 @@ def sent(result: PolicyLoss, mask_BT: Tensor, ref_log_probs: Tensor | None, log_
         numbers["t0"] = (float((kl_B * tokens_B).sum()), AggregationType.SUM)
         numbers["t1"] = (float(tokens_B.sum()), AggregationType.SUM)
     return {f"{_SENT}/{name}": Metric(value=value, aggregation=how) for name, (value, how) in numbers.items()}
+
+
+def of_rewards(rewards_B: Tensor, uids: Sequence[Any]) -> dict[str, float]:
+    """The catalogue's numbers of a round's rewards: their mean, the mean of the groups' standard deviations, and the
+    share of groups whose rewards are equal.
+
+    Args:
+        rewards_B: NaN for a completion without a reward.
+        uids: the prompt of every completion.
+    """
+    table_PG, _ = group_table(rewards_B, uids)
+    present_P = (~table_PG.isnan()).sum(dim=1)
+    deviations_PG = table_PG - table_PG.nanmean(dim=1, keepdim=True)
+    std_P = (deviations_PG.square().nansum(dim=1) / (present_P - 1).clamp(min=1)).sqrt()
+    scored_P = present_P > 0
+    silent_P = equal_groups(table_PG.flatten(), table_PG.shape[1])
+    return {
+        "reward": rewards_B.nanmean().item(),
+        "reward_std": std_P[scored_P].mean().item(),
+        "frac_reward_zero_std": silent_P[scored_P].float().mean().item(),
+    }
 
 
 def received(metrics: dict[str, Any], ranks: int) -> dict[str, float]:

@@ -55,7 +55,7 @@ class ObjectiveTrainer(PPOTrainerSync):
     def _update_actor(self, batch: Any, metrics: dict[str, Any]) -> Any:
         actor = self.config.actor_rollout_ref.actor
         updates = len(batch) // (actor.ppo_mini_batch_size * self.config.actor_rollout_ref.rollout.n) * actor.ppo_epochs
-        rewards_B = self._rewards(batch)
+        rewards_B, uids = self._rewards(batch)
         facts = {name: float(value) for name, value in reward_facts(rewards_B).items()}
         remaining = self.total_training_steps - self.global_steps + 1
         facts |= {"first_update": self._updates, "updates": self._updates + remaining * updates}
@@ -63,19 +63,19 @@ class ObjectiveTrainer(PPOTrainerSync):
         batch = super()._update_actor(batch, metrics)
         batch.extra_info.pop(FACTS, None)
         self._updates += updates
-        metrics.update(windows.received(metrics, self._ranks()))
+        metrics.update(windows.received(metrics, self._ranks()) | windows.of_rewards(rewards_B, uids))
         return batch
 
-    def _rewards(self, batch: Any) -> torch.Tensor:
-        """R of the completions of the round, [B], without the rows that verl added."""
+    def _rewards(self, batch: Any) -> tuple[torch.Tensor, list[Any]]:
+        """R of the round's completions, [B], NaN where one has none, and their prompts; no rows that verl added."""
         keys = [key for key, tag in zip(batch.keys, batch.tags, strict=True) if not tag.get("is_padding", False)]
-        data = tq.kv_batch_get(keys=keys, partition_id=batch.partition_id, select_fields=["rm_scores"])
+        data = tq.kv_batch_get(keys=keys, partition_id=batch.partition_id, select_fields=["rm_scores", "uid"])
         rewards_B = data["rm_scores"].to_padded_tensor(0.0).sum(dim=1)
         warning = range_warning(self.objective, rewards_B)
         if warning is not None and not self._warned:
             _log.warning(warning)
             self._warned = True
-        return rewards_B
+        return rewards_B, data["uid"].tolist()
 
     def _ranks(self) -> int:
         return max(self.actor_rollout_wg._dispatch_info["actor"]) + 1

@@ -44,7 +44,7 @@ def check_rollout(config: Any, lora_rank: int = 0, lora_merged: bool = False) ->
     if lora_rank > 0 and not lora_merged:
         raise InputError(
             f"The rollout {ROLLOUT_NAME!r} takes whole weights, and a LoRA adapter of rank {lora_rank} would come "
-            "alone; write +actor_rollout_ref.model.lora.merge=True."
+            "alone; write actor_rollout_ref.model.lora.merge=True."
         )
     for key in engine_options(config):
         if key not in OPTIONS:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import verl
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from tensordict import TensorDict
@@ -20,7 +21,6 @@ from verl.utils.config import omega_conf_to_dataclass
 from verl.workers.engine_workers import TrainingWorker
 from verl.workers.utils.losses import ppo_loss
 
-import verl
 from pmpo.integrations.verl.worker import FACTS, ObjectiveWorker
 from rounds import REWARD_MEAN, REWARD_STD, make_round
 

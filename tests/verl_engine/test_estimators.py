@@ -12,6 +12,7 @@ import verl.trainer.ppo.core_algos as algorithms
 import pmpo
 from pmpo.foundation.errors import InputError
 from pmpo.integrations.verl.loss import completion_advantages
+from pmpo.integrations.verl.metrics import of_rewards
 from pmpo.objective.advantages import ADVANTAGES
 
 
@@ -60,3 +61,8 @@ def test_advantages_by_token_are_refused():
     assert completion_advantages(even, torch.zeros_like(mask)).tolist() == [0.0, 0.0]
     with pytest.raises(InputError, match=r"completion 1 have advantages from -1 to 0\.5.*adv_estimator=pmpo/grpo"):
         completion_advantages(torch.tensor([[0.5, 0.5, 9.0], [-1.0, 0.5, -1.0]]), mask)
+
+
+def test_metrics_of_rewards():
+    found = of_rewards(torch.tensor([1.0, 0.0, 0.5, 0.5, 0.5, torch.nan]), ["a", "a", "b", "b", "b", "c"])
+    assert found == pytest.approx({"reward": 0.5, "reward_std": 0.5**0.5 / 2, "frac_reward_zero_std": 0.5})

@@ -26,6 +26,7 @@ def test_apmpo_on_two_ranks_follows_the_rewards_and_a_checkpoint_knows_its_objec
     for row in run.metrics:
         assert row["exponent/mean"] == pytest.approx(math.exp(-0.8 * row["critic/score/mean"]), abs=1e-6)
         assert row["exponent/min"] == row["exponent/max"] == pytest.approx(row["exponent/mean"], abs=1e-6)
+        assert row["reward"] == pytest.approx(row["critic/score/mean"], abs=1e-6) and row["reward_std"] >= 0.0
         assert row["kl"] >= 0.0 and row["actor/kl_coef"] == 0.001
         assert not [name for name in row if "pmpo-window" in name]
     assert run.rewards()[-1] > run.rewards()[0]

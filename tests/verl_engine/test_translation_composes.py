@@ -8,10 +8,10 @@ import pmpo
 
 verl = pytest.importorskip("verl", reason="verl is not installed")
 
-from composing import composed  # noqa: E402
 from hydra import initialize_config_dir  # noqa: E402
 from verl.utils.config import omega_conf_to_dataclass  # noqa: E402
 
+from composing import composed  # noqa: E402
 from pmpo.integrations.verl.chosen import objective_of  # noqa: E402
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))

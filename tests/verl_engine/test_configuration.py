@@ -7,11 +7,11 @@ pytest.importorskip("verl", reason="verl is not installed here: make verl")
 
 from pathlib import Path
 
+import verl
 from hydra import compose, initialize_config_dir
 from verl.utils.config import validate_config
 
 import pmpo
-import verl
 from pmpo.foundation.errors import InputError
 from pmpo.integrations.verl.chosen import objective_of
 

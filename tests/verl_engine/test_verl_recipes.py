@@ -9,9 +9,9 @@ import pytest
 
 verl = pytest.importorskip("verl", reason="verl is not installed")
 
-from composing import check, composed  # noqa: E402
 from hydra import compose, initialize_config_dir  # noqa: E402
 
+from composing import check, composed  # noqa: E402
 from pmpo.integrations.verl.chosen import objective_of  # noqa: E402
 
 ROOT = Path(__file__).parents[2]

@@ -1,4 +1,4 @@
-"""Record a small run of PMPOTrainer for the same run in verl: `python tests/with_verl/record_trl.py` (needs pmpo[trl]).
+"""Record a small run of PMPOTrainer for the same run in verl: `python tests/verl_engine/record_trl.py`, with pmpo[trl].
 
 Writes into recorded/: start.safetensors, and for every objective its completions and the weights after its updates.
 """

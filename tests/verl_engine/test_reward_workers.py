@@ -14,11 +14,11 @@ pytest.importorskip("verl", reason="verl is not installed")
 
 import ray
 from omegaconf import OmegaConf
+from verl import DataProto
 from verl.trainer.ppo.reward import load_reward_manager
 
 from pmpo.integrations.verl import rewards
 from tiny import tiny_tokenizer
-from verl import DataProto
 
 
 def config(manager="naive", path="pkg://pmpo.integrations.verl.rewards", **keywords):

@@ -5,13 +5,13 @@ import torch
 
 pytest.importorskip("verl", reason="verl is not installed here: make verl")
 
+import verl  # noqa: F401
 from verl.plugin.platform import get_platform
 from verl.utils import distributed
 from verl.utils.device import get_device_id, get_torch_device
 from verl.utils.memory_utils import aggressive_empty_cache
 from verl.utils.profiler.performance import log_gpu_memory_usage
 
-import verl  # noqa: F401
 from pmpo.foundation.errors import InputError
 from pmpo.integrations.verl.cpu.host import use_cpu
 from pmpo.integrations.verl.cpu.platform import PlatformCPU

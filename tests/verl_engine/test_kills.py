@@ -1,6 +1,6 @@
 """A worker killed with kill -9: main_ppo ends with a reason, and goes on from its last checkpoint when started again.
 
-Minutes each: `.venv-verl/bin/python -m pytest tests/verl -m long -rP`.
+Minutes each: `.venv-verl/bin/python -m pytest tests/verl_engine -m long -rP`.
 """
 
 import time
