@@ -38,8 +38,8 @@ def unsharded_bytes(model: Model) -> float:
 def layer_activation_bytes(model: Model, number: int = BF16) -> float:
     """What a layer keeps of a token for its backward pass, in transformers' Qwen2 with fused attention.
 
-    Two norms: the input and a number in float32, the normalised and the scaled one; attention: q, k, v, result and a log-sum in
-    float32 a head; MLP: gate, its SiLU, up, their product.
+    Two norms: the input and a number in float32, the normalised and the scaled one; attention: q, k, v, result and a
+    log-sum in float32 a head; MLP: gate, its SiLU, up, their product.
     """
     norms = 2 * ((FP32 + 2 * number) * model.hidden + FP32)
     attention = number * (2 * model.heads + 2 * model.kv_heads) * model.head_dim + FP32 * model.heads

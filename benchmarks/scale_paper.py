@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 from scale_memory import USABLE, kv_room, logits_bytes, training_bytes
-from scale_shapes import Hardware, Layout, Model, Run, forward_flops
+from scale_shapes import Hardware, Layout, Model, Run, update_flops
 from scale_time import EXTRA, Chosen, Plan, best_layout, decode_step_seconds, round_seconds
 
 MODELS = (
@@ -98,46 +98,48 @@ def time_table(points: Sequence[Point]) -> list[str]:
     rows, base = [], next(p for p in points if p.plan)
     for one in points:
         if one.plan is None:
-            rows.append([f"{one.gpus:,}", "does not fit", *[""] * 8])
+            rows.append([f"{one.gpus:,}", f"{Run().completions:,}", "does not fit", *[""] * 8])
             continue
         s = one.seconds
         rows.append([
             f"{one.gpus:,}", f"{one.plan.run.completions:,}", told(one.plan.layout), f"{s['rollout']:.1f}",
             f"{s['old log-probabilities']:.1f}", f"{s['update']:.1f}", f"{s['weights to the sampler']:.1f}",
             f"{one.round:.1f}", f"{one.speed:,.0f}",
-            f"{one.speed / one.gpus / (base.speed / base.gpus):.0%}; {bound(one)}",
+            f"{one.speed / one.gpus / (base.speed / base.gpus):.0%}", bound(one),
         ])  # fmt: skip
     head = ["GPUs", "completions", "FSDP, SP, TP", "rollout, s", "old log-probs", "update", "weights", "round"]
-    return table([*head, "new tokens/s", f"efficiency against {base.gpus}; longest stage"], rows)
+    return table([*head, "new tokens/s", f"efficiency against {base.gpus}", "longest stage"], rows)
 
 
 def variants(model: Model, run: Run) -> list[str]:
     """1,024 GPUs with one thing set otherwise at a time."""
-    whole = Layout(1024, 1024)
+    best = point(model, run, 1024).plan
+    more = replace(run, prompts=64 * run.prompts)
     tried = {
-        "one copy of the state over all (fsdp_size −1), TP 1": Plan(model, H100, run, whole),
-        "the same with TP 4": Plan(model, H100, run, replace(whole, rollout_tp=4)),
-        "the best layout": best_layout(Plan(model, H100, run, whole)),
-        "the best with 1 update a round instead of 8": best_layout(Plan(model, H100, replace(run, updates=1), whole)),
-        "the best with 8 times the prompts": best_layout(Plan(model, H100, replace(run, prompts=1024), whole)),
-        "the best with 64 times the prompts": best_layout(Plan(model, H100, replace(run, prompts=8192), whole)),
-        "the best with 64 times the prompts, and P3O's pass": best_layout(Plan(model, H100, replace(run, prompts=8192, extra_pass=True), whole)),
+        "one copy of the state over all, SP 1, TP 1": replace(best, layout=Layout(1024, 1024)),
+        "the best layout": best,
+        "the same, but one copy of the state over all": replace(best, layout=replace(best.layout, fsdp=1024)),
+        "the best with 1 update a round instead of 8": point(model, replace(run, updates=1), 1024).plan,
+        "the best with 8 times the prompts": point(model, replace(run, prompts=8 * run.prompts), 1024).plan,
+        "the best with 64 times the prompts": point(model, more, 1024).plan,
+        "the same with P3O's pass": point(model, replace(more, extra_pass=True), 1024).plan,
     }
     rows = []
     for name, plan in tried.items():
-        seconds = round_seconds(plan)
-        one = Point(1024, plan, seconds)
+        one = Point(1024, plan, round_seconds(plan))
         busy = min(1.0, plan.run.mini_batch * plan.layout.sequence_parallel / 1024)
-        cells = [f"{seconds['rollout']:.1f}", f"{seconds['update'] + seconds[EXTRA]:.1f}", f"{one.round:.1f}"]
-        rows.append([name, told(plan.layout), f"{busy:.0%}", *cells, f"{one.speed:,.0f}"])
-    return table(["", "FSDP, SP, TP", "GPUs with work in an update", "rollout, s", "update", "round", "new tokens/s"], rows)
+        update = one.seconds["update"] + one.seconds[EXTRA]
+        cells = [f"{one.seconds['rollout']:.1f}", f"{update:.1f}", f"{one.round:.1f}", f"{one.speed:,.0f}"]
+        rows.append([name, told(plan.layout), f"{busy:.0%}", *cells])
+    head = ["", "FSDP, SP, TP", "GPUs with work in an update", "rollout, s", "update", "round", "new tokens/s"]
+    return table(head, rows)
 
 
-def loss_table(traffic: dict[str, tuple[int, float]], model: Model = MODELS[0], run: Run = RUNS["3,000 new tokens"]) -> list[str]:
+def loss_table(traffic: dict[str, tuple[int, float]]) -> list[str]:
     """Our loss beside the model's head, on a micro-batch: from counted operations and bytes."""
-    tokens = run.micro_batch_tokens
+    model, tokens = MODELS[0], Run().micro_batch_tokens
     head = 3 * 2 * tokens * model.head / (H100.flops * Chosen().train)
-    update = 4 * forward_flops(model, tokens, 600) / (H100.flops * Chosen().train)
+    update = update_flops(model, tokens, 600) / (H100.flops * Chosen().train)
     rows = []
     for preset, (operations, moved) in traffic.items():
         seconds = operations * LAUNCH + tokens * moved / (H100.hbm * Chosen().hbm)
@@ -146,34 +148,30 @@ def loss_table(traffic: dict[str, tuple[int, float]], model: Model = MODELS[0], 
     return table(["", "operations", "bytes a token", "seconds", "of the head", "of the update"], rows)
 
 
-def assumptions() -> list[str]:
+def assumptions() -> str:
     """All numbers that are not counted."""
     chosen = ", ".join(f"{f.name} {getattr(Chosen(), f.name):g}" for f in fields(Chosen))
-    return [
-        f"- **{H100.name}, as published**: {H100.memory / 1e9:.0f} GB, {H100.flops / 1e12:.0f} TFLOP/s dense bf16, "
-        f"{H100.hbm / 1e12:.2f} TB/s HBM; NVLink {H100.link_inside / 1e9:.0f} GB/s, one 400 Gb/s card a GPU "
-        f"({H100.link_between / 1e9:.0f} GB/s) and PCIe {H100.link_host / 1e9:.0f} GB/s, each in one direction; nodes "
-        f"of {H100.per_node}.",
-        f"- **Chosen, not measured**: {chosen}; {USABLE:.0%} of the memory is usable; {1e6 * LAUNCH:g} µs to start an "
-        "operation. Shares of published rates, seconds. Everything below is proportional to them.",
-        "- **Lengths**: exponential, cut at the limit: 3,000 with mean 1,000, 32,768 with mean 10,000; prompts of 200 "
-        "tokens, read once a group. No sampling noise and no slow node: every rank meets the same quantiles.",
-        "- **Training**: verl with FSDP2, float32 masters and Adam, bf16 in use, gradients reduced in float32 after every "
-        "micro-batch of 16,384 tokens, copies of the state all-reduce theirs; checkpointing of every layer; head in "
-        "chunks of 512 tokens (`use_fused_kernels`); completions dealt to ranks by length; of "
-        "computation and communication the shorter hides behind the longer but for 1 − overlap of it.",
-        "- **Rollout**: colocated, synchronous, bf16; a step reads all weights and the cache, and the round waits for the "
-        "longest completion. Weights travel in float32, as verl gathers them.",
-        "- **Layout**: the shortest round of those that fit, among FSDP 8 to all, sequence parallelism (Ulysses, with "
-        "flash attention) and tensor parallelism of the rollout 1, 2, 4, 8 where the heads divide, state kept or offloaded "
-        "during the rollout.",
-        "- **Left out**: grading (runs beside the rollout), logging, checkpoints, failures.",
-        "",
-    ]
+    return f"""- **{H100.name}, as published**: {H100.memory / 1e9:.0f} GB; {H100.flops / 1e12:.0f} TFLOP/s, dense bf16;
+  {H100.hbm / 1e12:.2f} TB/s HBM; in one direction NVLink {H100.link_inside / 1e9:.0f} GB/s, one 400 Gb/s card a GPU
+  ({H100.link_between / 1e9:.0f} GB/s), PCIe {H100.link_host / 1e9:.0f} GB/s; nodes of {H100.per_node}.
+- **Chosen, not measured**: {chosen} (shares of published rates; seconds); {USABLE:.0%} of the memory is usable;
+  {1e6 * LAUNCH:g} µs to start an operation. All seconds below are proportional to them.
+- **Lengths**: exponential, cut at the limit: 3,000 with mean 1,000; 32,768 with mean 10,000. Prompts of 200 tokens,
+  read once a group. Lengths lie at equal quantiles: no luck of sampling, and no slow node.
+- **Training**: verl with FSDP2: float32 masters and Adam, bf16 in use, gradients reduced in float32 after every
+  micro-batch of 16,384 tokens, copies of the state all-reduce theirs. Every layer is checkpointed, the head works in
+  chunks of 512 tokens (`use_fused_kernels`), completions are dealt to ranks by length. Of computation and
+  communication, {Chosen().overlap:.0%} of the shorter hides behind the longer.
+- **Rollout**: colocated and synchronous, in bf16. A step reads all weights and the cache; the round waits for the
+  longest completion. Weights travel in float32, as verl gathers them.
+- **Layout**: the shortest round of those that fit, among FSDP 8 to all, SP and TP 1, 2, 4, 8 where they divide the
+  heads, training state kept or offloaded during the rollout.
+- **Not checked by a count**: bytes of whole layers, KV cache, and every second.
+- **Left out**: grading (beside the rollout), logging, checkpoints, failures.
+"""
 
 
 def controller(run: Run) -> tuple[float, float]:
     """Bytes of a round's batch, and the seconds of one process that packs it."""
     whole = run.completions * (run.prompt_length + run.mean_length) * CONTROLLER_BYTES
     return whole, whole / SERIALISED
-

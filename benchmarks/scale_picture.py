@@ -30,6 +30,7 @@ def picture(path: Path) -> None:
             panel.set_xlabel("H100 GPUs")
         handles, labels = axes[0][0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3)
+        figure.suptitle("Percent: new tokens a second and GPU, against the first bar", fontsize=10, color=GREY)
         figure.savefig(path)
 
 

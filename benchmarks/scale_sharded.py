@@ -1,6 +1,6 @@
 """Collectives and training state of FSDP2's updates of a tiny Qwen2, counted beside the model.
 
-With two real processes over gloo, and as rank 0 of many that do not exist, whose collectives are called, and send nothing.
+With two real processes over gloo, and as rank 0 of many that do not exist, whose collectives send nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from scale_time import collective_bytes, collective_counts
 
 KINDS = {"_allgather_base_": "all-gather", "_reduce_scatter_base_": "reduce-scatter"}
 """c10d's operations that FSDP2 calls."""
-
 
 
 class Collectives(TorchDispatchMode):

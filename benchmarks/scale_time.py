@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import pairwise, product
 from math import ceil
 
 from scale_memory import fits, kv_bytes, kv_room, padded, shard
@@ -138,7 +138,7 @@ def rollout_seconds(plan: Plan) -> float:
         seconds += waiting / most * decode_step_seconds(plan, most, context)
         own = own[:: ceil(len(own) / most)]
     ends = [0.0, *reversed(own)]
-    for done, (start, end) in enumerate(zip(ends, ends[1:], strict=False)):
+    for done, (start, end) in enumerate(pairwise(ends)):
         cost = decode_step_seconds(plan, len(own) - done, run.prompt_length + (start + end) / 2)
         seconds += (end - start) * cost
     return seconds
