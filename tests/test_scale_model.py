@@ -103,6 +103,18 @@ def test_rings_wait_at_every_hop():
     assert seconds.ring_seconds(0.0, 3, 16, waiting) == 3 * (14 + 100)
 
 
+def test_copies_of_the_state_reduce_their_gradients():
+    assert seconds.replica_seconds(plan()) == 0.0
+    sent = 2 * 3 / 4 * 4 * SEVEN.parameters / 8
+    assert seconds.replica_seconds(plan(layout=Layout(32, 8))) == pytest.approx(sent / 50e9)
+
+
+def test_the_sampler_has_the_memory_that_masters_and_adam_leave():
+    offloaded = 72e9 - 2 * SEVEN.parameters - 4e9
+    assert memory.kv_room(SEVEN, ROUND, Layout(8, 8, offload=True)) == pytest.approx(offloaded)
+    assert memory.kv_room(SEVEN, ROUND, EIGHT) == pytest.approx(offloaded - 12 * SEVEN.parameters / 8)
+
+
 def test_a_decoding_step_reads_the_weights_and_the_cache():
     weights = 2 * (SEVEN.parameters - SEVEN.head - 28 * (4608 + 2 * 3584) - 3584)
     assert seconds.decode_step_seconds(plan(), 0, 0) == pytest.approx(weights / 1e12)
