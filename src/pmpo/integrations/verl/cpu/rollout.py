@@ -70,7 +70,7 @@ class CPURollout(BaseRollout):
         """
         if peft_config is not None or wire_format != "named_tensors":
             raise InputError(
-                f"The rollout {ROLLOUT_NAME!r} takes whole weights; write +actor_rollout_ref.model.lora.merge=True and "
+                f"The rollout {ROLLOUT_NAME!r} takes whole weights; write actor_rollout_ref.model.lora.merge=True and "
                 "actor_rollout_ref.rollout.checkpoint_engine.backend=naive."
             )
         first = torch.distributed.get_rank() == 0
