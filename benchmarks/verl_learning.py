@@ -39,7 +39,7 @@ def row(loss: str, ranks: int, updates: int) -> str:
         raise SystemExit(f"{loss} on {ranks} ranks ended with status {run.status}:\n{run.output[-3000:]}")
     rewards = run.rewards()
     first, last = sum(rewards[:3]) / 3, sum(rewards[-3:]) / 3
-    exponents = [each["exponent/mean"] for each in run.metrics if "exponent/mean" in each]
+    exponents = [each["exponent/mean"] for each in run.metrics if each.get("exponent/mean") is not None]
     shown = f"{exponents[0]:.2f} to {exponents[-1]:.2f}" if exponents else "1"
     step = sorted(each["timing_s/step"] for each in run.metrics)[len(run.metrics) // 2]
     return f"| {loss} | {ranks} | {len(rewards)} | {first:.3f} | {last:.3f} | {shown} | {step:.2f} | {seconds:.0f} |"

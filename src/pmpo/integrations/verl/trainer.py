@@ -26,6 +26,7 @@ from pmpo.foundation.versions import library_versions
 from pmpo.integrations.verl import metrics as windows
 from pmpo.integrations.verl.checks import check_config
 from pmpo.integrations.verl.chosen import NAME, objective_of
+from pmpo.integrations.verl.host import non_tensor
 from pmpo.integrations.verl.worker import FACTS, ObjectiveWorker
 
 _log = logging.getLogger("pmpo.verl")
@@ -75,7 +76,7 @@ class ObjectiveTrainer(PPOTrainerSync):
         if warning is not None and not self._warned:
             _log.warning(warning)
             self._warned = True
-        return rewards_B, data["uid"].tolist()
+        return rewards_B, list(non_tensor(data, "uid"))
 
     def _ranks(self) -> int:
         return max(self.actor_rollout_wg._dispatch_info["actor"]) + 1
