@@ -102,7 +102,13 @@ def test_the_host_package_names_what_the_table_lists_and_nothing_else():
     assert inside & private() <= rows and rows - elsewhere <= inside
 
 
-@pytest.mark.parametrize("path", [path for path in TREES if HOST not in path.parents], ids=relative)
+OTHER_HOSTS = {"integrations/verl/host_trainer.py"}
+"""Where another host's private names are, some of which TRL has too."""
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in TREES if HOST not in path.parents and relative(path) not in OTHER_HOSTS], ids=relative
+)
 def test_no_other_file_names_a_private_part(path):
     allowed = {row.name for row in NAMES if not row.ours and relative(path) in row.users}
     assert trespasses(TREES[path], trainer_classes(TREES.values()), allowed) == []
