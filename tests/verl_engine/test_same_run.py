@@ -17,7 +17,7 @@ ACTOR, ROLLOUT = "actor_rollout_ref.actor", "actor_rollout_ref.rollout"
 
 
 def replayed(objective, folder):
-    """Weights after the recorded run's updates in verl, by name, and the run."""
+    """Weights after the recorded run's updates in verl, by name."""
     make_inputs(folder, rows=PROMPTS * UPDATES // 2)
     model = start_model()
     model.load_state_dict(load_file(RECORDED / "start.safetensors"), strict=False)
@@ -44,12 +44,12 @@ def replayed(objective, folder):
     run = run_main_ppo(folder, arguments, timeout=500)
     assert run.status == 0, run.output[-4000:]
     saved = folder / "checkpoints" / f"global_step_{UPDATES // 2}" / "actor" / "huggingface"
-    return load_file(saved / "model.safetensors"), run
+    return load_file(saved / "model.safetensors")
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_weights_after_the_same_rollouts_equal_those_in_trl(tmp_path, objective):
-    weights, run = replayed(objective, tmp_path)
+    weights = replayed(objective, tmp_path)
     wanted = load_file(RECORDED / f"{objective}.safetensors")
     start = load_file(RECORDED / "start.safetensors")
     moved = max(float((wanted[name] - start[name]).abs().max()) for name in wanted)
@@ -58,4 +58,3 @@ def test_weights_after_the_same_rollouts_equal_those_in_trl(tmp_path, objective)
     assert moved > 0.05
     assert off < 1e-5
     assert all(torch.isfinite(value).all() for value in weights.values())
-    assert run.column("exponent/mean")[0] == pytest.approx({"pmpo": 1.0}.get(objective, run.column("exponent/mean")[0]))
