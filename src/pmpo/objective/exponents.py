@@ -35,6 +35,7 @@ class FixedExponent:
     """
 
     value: float
+    reads_tokens: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.value):
@@ -101,6 +102,7 @@ class RewardAnnealed:
 
     gamma: float = 0.8
     needs: ClassVar[tuple[str, ...]] = ("reward_mean",)
+    reads_tokens: ClassVar[bool] = False
 
     def __call__(self, facts: ExponentFacts) -> Tensor:
         return torch.exp(-self.gamma * exact_scalar(facts.batch.reward_mean))
@@ -126,6 +128,7 @@ class ScheduledExponent:
     end: float = -2.0
     shape: Schedule = "linear"
     steps: int | None = None
+    reads_tokens: ClassVar[bool] = False
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -166,6 +169,7 @@ class SignedExponent:
 
     scale: float = 1.0
     center: float = 0.0
+    reads_tokens: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.scale) and self.scale >= 0.0):

@@ -45,6 +45,10 @@ class ExponentFacts:
 
 
 class ExponentRule(Protocol):
-    """`needs` (optional) names the BatchContext fields without which the rule is not defined."""
+    """What an exponent rule is called with.
+
+    Optional class attributes: `needs` names the BatchContext fields without which the rule is not defined;
+    `reads_tokens = False` says that it looks at nothing of [B, T], so that a fused kernel can be given its p.
+    """
 
     def __call__(self, facts: ExponentFacts) -> float | Tensor: ...
