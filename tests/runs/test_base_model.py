@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pmpo.foundation.errors import InputError
 from pmpo.rewards.exact_sum import sums_reward
-from pmpo.runs.base_model import base_model, default_cache_dir
+from pmpo.runs.base_model import base_model
 from pmpo.runs.base_model_lessons import BaseModelSettings, batches, lessons_in, make_model, make_tokenizer
 from pmpo.tasks.sums import CHARACTERS, SumsTask, worked_solution
 
@@ -126,18 +126,10 @@ def test_cache_that_cannot_be_written_says_what_to_do(tmp_path):
         base_model(cache_dir=tmp_path / "file", settings=TINY)
 
 
-def test_cache_folder_follows_the_environment(tmp_path, monkeypatch):
-    monkeypatch.delenv("PMPO_CACHE", raising=False)
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert default_cache_dir() == tmp_path / ".cache" / "pmpo"
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert default_cache_dir() == tmp_path / "xdg" / "pmpo"
-    monkeypatch.setenv("PMPO_CACHE", "~/own")
-    assert default_cache_dir() == tmp_path / "own"
+
+def test_it_is_kept_in_the_cache_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("PMPO_CACHE", str(tmp_path / "own"))
     assert base_model(settings=TINY).path.parent.parent == tmp_path / "own"
-    monkeypatch.setenv("PMPO_CACHE", "")
-    assert default_cache_dir() == tmp_path / "xdg" / "pmpo"
 
 
 def test_random_state_is_left_alone(tmp_path):

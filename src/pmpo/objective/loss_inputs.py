@@ -79,16 +79,36 @@ class LossInputs:
         return wrong_B | ~self.advantages_B.isfinite() | ~kl_ref_B.isfinite()
 
 
-def checked_inputs(
+@dataclass(frozen=True)
+class PlainInputs:
+    """The arguments of `policy_loss`, checked, in one floating-point type: float32, or float64 for float64.
+
+    Attributes:
+        log_probs_BT: log π_θ, nats, differentiable.
+        old_log_probs_BT: log π_old, nats.
+        mask_BT: bool, tokens that count.
+        advantages_B: A.
+        weights_BT: ρ, as given, [B, T]; None for 1.
+        ref_log_probs_BT: log π_ref, nats; None without a reference.
+    """
+
+    log_probs_BT: Tensor
+    old_log_probs_BT: Tensor
+    mask_BT: Tensor
+    advantages_B: Tensor
+    weights_BT: Tensor | None
+    ref_log_probs_BT: Tensor | None
+
+
+def plain_inputs(
     log_probs: Tensor,
     old_log_probs: Tensor,
     advantages: Tensor,
     mask: Tensor,
-    batch: BatchContext | None,
     loss_weights: Tensor | None,
     ref_log_probs: Tensor | None,
-) -> LossInputs:
-    """The arguments of `policy_loss` as `LossInputs`.
+) -> PlainInputs:
+    """The arguments of `policy_loss` as `PlainInputs`.
 
     Raises: ValueError when shapes disagree.
     """
@@ -97,9 +117,24 @@ def checked_inputs(
     if ref_log_probs is not None:
         check_mask(ref_log_probs, mask)
     new_BT = full_precision(log_probs)
-    advantages_B = per_completion(advantages, new_BT, "advantages").detach()
-    raw_BT = new_BT - old_log_probs.detach().to(new_BT.dtype)
-    weights_BT = _loss_weights(loss_weights, mask_BT, new_BT)
+    if loss_weights is not None:
+        _check_loss_weights(loss_weights, len(mask_BT))
+        loss_weights = loss_weights.detach().to(new_BT.dtype).expand(mask_BT.shape)
+    return PlainInputs(
+        log_probs_BT=new_BT,
+        old_log_probs_BT=old_log_probs.detach().to(new_BT.dtype),
+        mask_BT=mask_BT,
+        advantages_B=per_completion(advantages, new_BT, "advantages").detach(),
+        weights_BT=loss_weights,
+        ref_log_probs_BT=None if ref_log_probs is None else ref_log_probs.detach().to(new_BT.dtype),
+    )
+
+
+def checked_inputs(given: PlainInputs, batch: BatchContext | None) -> LossInputs:
+    """`PlainInputs` with what follows from them token by token."""
+    new_BT, mask_BT = given.log_probs_BT, given.mask_BT
+    raw_BT = new_BT - given.old_log_probs_BT
+    weights_BT = mask_BT.to(new_BT.dtype) if given.weights_BT is None else fill_masked(given.weights_BT, mask_BT)
     weighted_BT = mask_BT & (weights_BT != 0)
     return LossInputs(
         log_probs_BT=new_BT,
@@ -109,10 +144,10 @@ def checked_inputs(
         counts_B=token_counts(mask_BT, new_BT.dtype),
         weights_BT=weights_BT,
         weighted_BT=weighted_BT,
-        advantages_B=advantages_B,
-        active_B=(advantages_B != 0) & weighted_BT.any(dim=1),
+        advantages_B=given.advantages_B,
+        active_B=(given.advantages_B != 0) & weighted_BT.any(dim=1),
         batch=batch if batch is not None else BatchContext(),
-        ref_log_probs_BT=None if ref_log_probs is None else ref_log_probs.detach().to(new_BT.dtype),
+        ref_log_probs_BT=given.ref_log_probs_BT,
     )
 
 
@@ -168,13 +203,6 @@ def decoupled(
 def saturated(raw_BT: Tensor, counted_BT: Tensor) -> Tensor:
     """Log ratios within ±80 nats, 0 where they do not count."""
     return fill_masked(raw_BT, counted_BT).clamp(-SATURATION_NATS, SATURATION_NATS)
-
-
-def _loss_weights(loss_weights: Tensor | None, mask_BT: Tensor, like_BT: Tensor) -> Tensor:
-    if loss_weights is None:
-        return mask_BT.to(like_BT.dtype)
-    _check_loss_weights(loss_weights, len(mask_BT))
-    return fill_masked(loss_weights.detach().to(like_BT.dtype).expand(mask_BT.shape), mask_BT)
 
 
 def _check_loss_weights(loss_weights: Tensor, rows: int) -> None:

@@ -1,5 +1,7 @@
 """The policy loss of every objective in the family: clip, find p, take the power mean, weigh, sum.
 
+This is the reference: it defines the result. pmpo/kernels has faster forms of it.
+
 Equation: docs/equations.md.
 
 >>> import pmpo
@@ -11,7 +13,8 @@ Equation: docs/equations.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -20,7 +23,15 @@ from pmpo.objective.batch import SATURATION_NATS, BatchContext, fill_masked, per
 from pmpo.objective.diagnostics import Diagnostics, diagnose
 from pmpo.objective.facts import ExponentFacts, ExponentRule
 from pmpo.objective.kl import kl_estimate
-from pmpo.objective.loss_inputs import LossInputs, check_needs, checked_inputs, decoupled, saturated
+from pmpo.objective.loss_inputs import (
+    LossInputs,
+    PlainInputs,
+    check_needs,
+    checked_inputs,
+    decoupled,
+    plain_inputs,
+    saturated,
+)
 from pmpo.objective.power_mean import power_mean
 from pmpo.objective.presets import LOST_ESS, Objective
 from pmpo.objective.ratio_sums import with_ratio_sums
@@ -34,15 +45,17 @@ that is e^10 times less likely than when it was sampled would otherwise be the w
 
 @dataclass(frozen=True)
 class PolicyLoss:
-    """A scalar loss, differentiable in the log probabilities, per-completion diagnostics, and the tokens behind them.
-
-    Attributes:
-        facts: what the exponent rule was shown, token by token; carries no gradient.
-    """
+    """A scalar loss, differentiable in the log probabilities, per-completion diagnostics, and the tokens behind them."""
 
     loss: Tensor
     diagnostics: Diagnostics
-    facts: ExponentFacts
+    find_facts: Callable[[], ExponentFacts] = field(repr=False)
+
+    @property
+    def facts(self) -> ExponentFacts:
+        """What the exponent rule was shown, token by token; carries no gradient. A fused kernel does not keep it, and
+        computes it when it is asked for."""
+        return self.find_facts()
 
 
 def policy_loss(
@@ -77,8 +90,8 @@ def policy_loss(
     """
     check_needs(objective, batch, ref_log_probs)
     old_log_probs, loss_weights = decoupled(objective, old_log_probs, sampler_log_probs, mask, loss_weights)
-    given = checked_inputs(log_probs, old_log_probs, advantages, mask, batch, loss_weights, ref_log_probs)
-    given = with_ratio_sums(objective, given)
+    plain = plain_inputs(log_probs, old_log_probs, advantages, mask, loss_weights, ref_log_probs)
+    given = with_ratio_sums(objective, checked_inputs(plain, batch))
     clipped = _clip_tokens(objective.trust_region, given)
     facts = given.facts(clipped)
     p_B = _exponents(objective.exponent, facts, given)
@@ -92,7 +105,14 @@ def policy_loss(
         loss = loss + objective.kl_coef * (omega_B * kl_B).sum()
     if objective.old_kl_coef != 0.0:
         loss = loss + _old_kl_weight(objective, given) * (omega_B * _old_kl(given)).sum()
-    return PolicyLoss(loss, diagnose(given, facts, p_B, mean_B, kl_B, clipped_mean), facts)
+    return PolicyLoss(loss, diagnose(given, facts, p_B, mean_B, kl_B, clipped_mean), lambda: facts)
+
+
+@torch.no_grad()
+def token_facts(objective: Objective, plain: PlainInputs, batch: BatchContext) -> ExponentFacts:
+    """What `policy_loss` shows the exponent rule of a call, token by token."""
+    given = with_ratio_sums(objective, checked_inputs(plain, batch))
+    return given.facts(_clip_tokens(objective.trust_region, given))
 
 
 def _clip_tokens(region: TrustRegion, given: LossInputs) -> Clipped:

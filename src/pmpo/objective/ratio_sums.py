@@ -15,7 +15,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from pmpo.objective.loss_inputs import LossInputs, checked_inputs, decoupled
+from pmpo.objective.batch import BatchContext
+from pmpo.objective.loss_inputs import LossInputs, checked_inputs, decoupled, plain_inputs
 from pmpo.objective.presets import Objective
 
 
@@ -39,7 +40,7 @@ def ratio_sums(
     """
     old_log_probs, loss_weights = decoupled(objective, old_log_probs, sampler_log_probs, mask, loss_weights)
     zeros_B = log_probs.new_zeros(log_probs.shape[0])
-    return _sums(checked_inputs(log_probs, old_log_probs, zeros_B, mask, None, loss_weights, None))
+    return _sums(checked_inputs(plain_inputs(log_probs, old_log_probs, zeros_B, mask, loss_weights, None), None))
 
 
 def with_ratio_sums(objective: Objective, given: LossInputs) -> LossInputs:
@@ -47,10 +48,18 @@ def with_ratio_sums(objective: Objective, given: LossInputs) -> LossInputs:
 
     Raises: ValueError where they are not given and the call is, or may be, a part of the step.
     """
-    batch = given.batch
-    if "ratio_sums" not in objective.needs or batch.ratio_sums is not None:
+    if not lacks_ratio_sums(objective, given.batch, len(given.counts_B)):
         return given
-    rows = len(given.counts_B)
+    return replace(given, batch=replace(given.batch, ratio_sums=_sums(given)))
+
+
+def lacks_ratio_sums(objective: Objective, batch: BatchContext, rows: int) -> bool:
+    """Whether a call of so many completions must find the step's sums by itself.
+
+    Raises: ValueError where it must and is, or may be, a part of the step.
+    """
+    if "ratio_sums" not in objective.needs or batch.ratio_sums is not None:
+        return False
     counts = (batch.num_sequences, batch.num_tokens)
     whole = counts == (None, None) or (isinstance(batch.num_sequences, int | float) and batch.num_sequences == rows)
     if not whole:
@@ -59,7 +68,7 @@ def with_ratio_sums(objective: Objective, given: LossInputs) -> LossInputs:
             f"this call has {rows} completions of num_sequences={batch.num_sequences}: sum pmpo.ratio_sums(...) over "
             "the micro-batches and ranks of the step, and pass batch=pmpo.BatchContext(ratio_sums=...)."
         )
-    return replace(given, batch=replace(batch, ratio_sums=_sums(given)))
+    return True
 
 
 @torch.no_grad()

@@ -10,7 +10,6 @@ seed and the library's version, and reused from then on.
 
 import hashlib
 import json
-import os
 import random
 import shutil
 import tempfile
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from pmpo.foundation.cache import cache_folder
 from pmpo.foundation.errors import InputError
 from pmpo.runs.base_model_lessons import (
     BaseModelSettings,
@@ -69,7 +69,7 @@ def base_model(
     Args:
         seed: of the initial weights, the problems and the slips.
         on_step: called after every step of the making; never when the model comes from the cache.
-        cache_dir: where models are kept; by default `default_cache_dir()`.
+        cache_dir: where models are kept; by default `cache_folder()`.
         settings: by default `BaseModelSettings()`.
     Raises: InputError when the cache cannot be written, naming the folder and the way out.
 
@@ -98,18 +98,9 @@ def base_model_path(
     seed: int = 0, cache_dir: str | Path | None = None, settings: BaseModelSettings | None = None
 ) -> Path:
     """Where `base_model` keeps the model of the same arguments, made or not."""
-    root = Path(cache_dir) if cache_dir is not None else default_cache_dir()
+    root = Path(cache_dir) if cache_dir is not None else cache_folder()
     identity = json.dumps(_identity(seed, settings or BaseModelSettings()), sort_keys=True)
     return root / "base-models" / f"sums-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
-
-
-def default_cache_dir() -> Path:
-    """$PMPO_CACHE, else $XDG_CACHE_HOME/pmpo, else ~/.cache/pmpo; an empty variable counts as unset."""
-    if own := os.environ.get("PMPO_CACHE"):
-        return Path(own).expanduser()
-    if shared := os.environ.get("XDG_CACHE_HOME"):
-        return Path(shared).expanduser() / "pmpo"
-    return Path.home() / ".cache" / "pmpo"
 
 
 def _identity(seed: int, settings: BaseModelSettings) -> dict[str, object]:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pmpo.foundation.cache import cache_folder
 from pmpo.foundation.errors import InputError
 from pmpo.foundation.files import write_whole
 from pmpo.tasks.problem import Split
@@ -95,9 +96,8 @@ def make_demo(folder: Path, *, seed: int = 0, count: int = DEMO_SIZE) -> Path:
 
 
 def demo_folder(seed: int, count: int) -> Path:
-    """Where the demonstration of a seed and count is kept: in $PMPO_CACHE, else in ~/.cache/pmpo."""
-    cache = Path(os.environ.get("PMPO_CACHE") or "~/.cache/pmpo").expanduser()
-    return cache / "text_to_sql" / f"demo-{_VERSION}-seed-{seed}-count-{count}"
+    """Where the demonstration of a seed and count is kept, in the cache folder."""
+    return cache_folder() / "text_to_sql" / f"demo-{_VERSION}-seed-{seed}-count-{count}"
 
 
 def _write(folder: Path, tables: Mapping[_Theme, Sequence[_Row]], questions: Mapping[Split, Sequence[Any]]) -> None:
