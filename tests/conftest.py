@@ -9,7 +9,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models: more threads only wait for each other
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE / folder) for folder in ("", "objective", "integrations", "launchers", "web_browser")]
+FOLDERS = ("", "objective", "integrations", "kernels", "launchers", "web_browser")
+sys.path[:0] = [str(HERE / folder) for folder in FOLDERS]
 
 # A job in the background of a shell starts with Ctrl-C ignored, and so would every process that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -3,6 +3,7 @@
 Importing this package loads torch and nothing else; trainers live in `pmpo.integrations`.
 """
 
+from pmpo.kernels.choice import Implementation, choose, policy_loss
 from pmpo.objective.advantages import equal_groups, group_advantages
 from pmpo.objective.batch import BatchContext
 from pmpo.objective.correction import divergence_mask, rollout_weights
@@ -17,7 +18,7 @@ from pmpo.objective.exponents import (
 )
 from pmpo.objective.facts import ExponentFacts
 from pmpo.objective.maps import DivergenceClip, EssCap, PassThroughClip, SoftGate, TwoLevelClip
-from pmpo.objective.policy_loss import PolicyLoss, policy_loss
+from pmpo.objective.policy_loss import PolicyLoss
 from pmpo.objective.power_mean import normalized_ess, power_mean, token_weights
 from pmpo.objective.presets import OBJECTIVES, Objective, objective
 from pmpo.objective.ratio_sums import ratio_sums
@@ -46,6 +47,7 @@ __all__ = [
     "ExponentFacts",
     "FeedbackAdaptiveClip",
     "FixedExponent",
+    "Implementation",
     "LinearMap",
     "LogRatioClip",
     "MaskedCorrection",
@@ -66,6 +68,7 @@ __all__ = [
     "TwoLevelClip",
     "TwoSidedClip",
     "__version__",
+    "choose",
     "divergence_mask",
     "equal_groups",
     "group_advantages",

@@ -126,7 +126,6 @@ def test_cache_that_cannot_be_written_says_what_to_do(tmp_path):
         base_model(cache_dir=tmp_path / "file", settings=TINY)
 
 
-
 def test_it_is_kept_in_the_cache_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("PMPO_CACHE", str(tmp_path / "own"))
     assert base_model(settings=TINY).path.parent.parent == tmp_path / "own"

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from pmpo.foundation.cache import cache_folder
-from pmpo.kernels.plan import CannotFuse
+from pmpo.kernels.plan import CannotFuseError
 
 HERE = Path(__file__).parent
 SOURCES = ("cpu.cpp", "vector_math.h")
@@ -30,20 +30,20 @@ SECONDS = 120.0
 def library() -> ctypes.CDLL:
     """The compiled kernel; made at the first use on a machine, in about five seconds.
 
-    Raises: CannotFuse without a compiler, where it fails, and where the cache folder cannot be written.
+    Raises: CannotFuseError without a compiler, where it fails, and where the cache folder cannot be written.
     """
     if platform.system() == "Windows":
-        raise CannotFuse("the CPU's kernel is not made for Windows")
+        raise CannotFuseError("the CPU's kernel is not made for Windows")
     compiler = find_compiler()
     if compiler is None:
-        raise CannotFuse("no C++ compiler was found (install g++ or clang++, or name one in CXX)")
+        raise CannotFuseError("no C++ compiler was found (install g++ or clang++, or name one in CXX)")
     path = cache_folder() / "kernels" / f"loss-{_identity(compiler)}.so"
     try:
         if not path.exists():
             _compile(compiler, path)
         return ctypes.CDLL(str(path))
     except OSError as error:
-        raise CannotFuse(f"the CPU's kernel cannot be kept in {path.parent} ({error})") from error
+        raise CannotFuseError(f"the CPU's kernel cannot be kept in {path.parent} ({error})") from error
 
 
 def find_compiler() -> str | None:
@@ -85,12 +85,12 @@ def _compile(compiler: str, path: Path) -> None:
 def _said(command: list[str]) -> str:
     """What a command prints.
 
-    Raises: CannotFuse where it fails.
+    Raises: CannotFuseError where it fails.
     """
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise CannotFuse(f"{command[0]} could not be run ({error})") from error
+        raise CannotFuseError(f"{command[0]} could not be run ({error})") from error
     if done.returncode:
-        raise CannotFuse(f"{command[0]} failed: {done.stderr.strip()[-500:] or done.stdout.strip()[-500:]}")
+        raise CannotFuseError(f"{command[0]} failed: {done.stderr.strip()[-500:] or done.stdout.strip()[-500:]}")
     return done.stdout

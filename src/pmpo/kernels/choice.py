@@ -1,17 +1,16 @@
 """Which implementation computes the policy loss: the reference, or a kernel that fuses it.
 
-    reference   pmpo/objective, in torch's own operations: any objective, any device, differentiable twice.
-    fused       one pass over memory: in C++ on the CPU (compiled once for the machine, in about five seconds; needs a
-                C++ compiler), in Triton on CUDA devices. The same numbers within the error budget of
-                docs/benchmarks.md; differentiable once.
-    auto        fused where it can be, else the reference: fused asks that every part of the objective is the library's
-                own, and that a compiler or Triton is there. It is chosen once, and says why.
+reference   pmpo/objective, in torch's own operations: any objective, any device, differentiable twice.
+fused       one pass over memory: in C++ on the CPU (compiled once for the machine, in about five seconds; needs a
+            C++ compiler), in Triton on CUDA devices. The same numbers within the error budget of
+            docs/benchmarks.md; differentiable once.
+auto        fused where it can be, else the reference: fused asks that every part of the objective is the library's
+            own, and that a compiler or Triton is there. It is chosen once, and says why.
 """
 
 from __future__ import annotations
 
 import functools
-import importlib.util
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -22,7 +21,7 @@ from pmpo.foundation.errors import InputError, unknown_name
 from pmpo.kernels import cpu
 from pmpo.kernels.build import find_compiler, library
 from pmpo.kernels.fused import Backend, fused_policy_loss
-from pmpo.kernels.plan import CannotFuse, Plan, plan_of
+from pmpo.kernels.plan import CannotFuseError, Plan, plan_of
 from pmpo.objective.batch import BatchContext
 from pmpo.objective.policy_loss import PolicyLoss
 from pmpo.objective.policy_loss import policy_loss as reference_policy_loss
@@ -58,7 +57,7 @@ class Implementation:
         advantages: Tensor,
         mask: Tensor,
         batch: BatchContext | None = None,
-        **more: Tensor | None,
+        **more: Any,
     ) -> PolicyLoss:
         """As `pmpo.policy_loss`, of the objective that it was chosen for."""
         given = (log_probs, old_log_probs, advantages, mask, self.objective, batch)
@@ -86,7 +85,7 @@ def choose(objective: Objective, implementation: str = "auto", device: str | tor
         return Implementation("reference", "as asked for", objective)
     try:
         plan, backend = plan_of(objective), _backend(torch.device(device).type)
-    except CannotFuse as error:
+    except CannotFuseError as error:
         if implementation == "auto":
             return Implementation("reference", str(error), objective)
         raise InputError(
@@ -127,9 +126,9 @@ def _chosen(objective: Objective, implementation: str, device: str) -> Implement
 def _backend(device: str) -> Backend:
     """The kernel for a kind of device.
 
-    Raises: CannotFuse without one.
+    Raises: CannotFuseError without one.
     """
     if device == "cpu":
         library()
         return Backend(f"C++ on the CPU, compiled by {find_compiler()}", cpu.run, cpu.ratio_sums)
-    raise CannotFuse(f"there is no kernel for {device}")
+    raise CannotFuseError(f"there is no kernel for {device}")

@@ -351,7 +351,8 @@ T reference_kl(const Plan &plan, const Inputs<T> &in, const Row<T> &row, T facto
             const T l = at_most(at_least(raw, -limit), limit);
             const T size = at_least(held, T(0)) + std::log1p(x < 0 ? -x : x), most = limit - size;
             const T ratio = exp_(at_most(l, most));
-            slope = slope * ratio + (l == raw && l < most ? estimate * ratio : T(0));
+            // The ratio's own slope is the ratio; (1 − e) + (e − 1 − x) is written as −x, where nothing cancels.
+            slope = ratio * (l == raw && l < most ? (x > limit ? slope + estimate : -x) : slope);
             estimate *= ratio;
         }
         sum += estimate;

@@ -54,9 +54,9 @@ def run(
         exponent_B: p, where the plan's target is GIVEN.
         weights_BT: ρ; None for 1.
         solver: int32 and floating point [B], filled with the solver's evaluations and its residual |nESS(p) − τ|.
-    Raises: CannotFuse where the kernel cannot be made.
+    Raises: CannotFuseError where the kernel cannot be made.
     """
-    rows, width = mask_BT.shape
+    rows = len(mask_BT)
     gradient_BT = torch.empty_like(log_probs_BT, memory_format=torch.contiguous_format)
     diagnostics = log_probs_BT.new_empty(len(DIAGNOSTICS), rows)
     losses_B = torch.empty(rows, dtype=torch.float64)
@@ -84,9 +84,7 @@ def run(
     return Rows(losses_B, gradient_BT, diagnostics, active_B, nonfinite_B)
 
 
-def ratio_sums(
-    log_probs_BT: Tensor, old_log_probs_BT: Tensor, mask_BT: Tensor, weights_BT: Tensor | None
-) -> Tensor:
+def ratio_sums(log_probs_BT: Tensor, old_log_probs_BT: Tensor, mask_BT: Tensor, weights_BT: Tensor | None) -> Tensor:
     """(Σ ρr, Σ ρr², Σ ρ) over the counted tokens of a call, [3], float64."""
     sums = torch.empty(len(mask_BT), 3, dtype=torch.float64)
     _call(
@@ -108,7 +106,9 @@ def _call(plan: Plan | None, scalars: list[Any] | None, dtype: torch.dtype, **te
     call = _Call(**{name: tensor.data_ptr() for name, tensor in held.items()}, rows=rows, width=width)
     entry = library()["pmpo_run_float" if dtype == torch.float32 else "pmpo_run_double"]
     entry(
-        None if plan is None else ctypes.byref(_Plan(*(int(getattr(plan, name)) for name, _ in _Plan._fields_))),
+        None
+        if plan is None
+        else ctypes.byref(_Plan(*(int(getattr(plan, name)) for name in Plan.__dataclass_fields__))),
         None if scalars is None else ctypes.byref(_Scalars(*(float(value) for value in scalars))),
         ctypes.byref(call),
         ctypes.c_int(max(1, min(torch.get_num_threads(), rows))),

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from pmpo.kernels.plan import Plan, Target, scalars
 from pmpo.kernels.rows import DIAGNOSTICS, Rows
@@ -72,7 +71,9 @@ def fused_policy_loss(
         loss = rows.losses_B.sum().to(plain.log_probs_BT.dtype)
     return PolicyLoss(
         _WithGradient.apply(plain.log_probs_BT, loss, rows.gradient_BT),  # type: ignore[no-untyped-call]
-        Diagnostics(**dict(zip(DIAGNOSTICS, rows.diagnostics, strict=True)), active=rows.active_B, nonfinite=rows.nonfinite_B),
+        Diagnostics(
+            **dict(zip(DIAGNOSTICS, rows.diagnostics, strict=True)), active=rows.active_B, nonfinite=rows.nonfinite_B
+        ),
         lambda: token_facts(objective, plain, batch),
     )
 
@@ -94,7 +95,11 @@ class _WithGradient(torch.autograd.Function):
         return loss
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:
+        if torch.is_grad_enabled():
+            raise RuntimeError(
+                "A fused policy loss has no second derivative, which create_graph=True asks for: write "
+                "implementation='reference'."
+            )
         (gradient_BT,) = ctx.saved_tensors
         return gradient_BT * upstream, None, None

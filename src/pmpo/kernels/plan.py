@@ -58,7 +58,7 @@ SCALARS = (
 """Numbers that a kernel is given, in this order."""
 
 
-class CannotFuse(ValueError):
+class CannotFuseError(ValueError):
     """Why no fused kernel can compute something, as a sentence."""
 
 
@@ -84,11 +84,11 @@ class Plan:
 def plan_of(objective: Objective) -> Plan:
     """The plan of an objective.
 
-    Raises: CannotFuse with the part that no kernel knows.
+    Raises: CannotFuseError with the part that no kernel knows.
     """
     tokens, sequence = objective.trust_region.of_tokens, objective.trust_region.of_sequence
     if sequence is not None and type(sequence).apply is not TrustRegion.apply:
-        raise CannotFuse(f"trust region {type(sequence).__name__} clips a completion's mean by a rule of its own")
+        raise CannotFuseError(f"trust region {type(sequence).__name__} clips a completion's mean by a rule of its own")
     rule = objective.exponent
     one_sided, over_unclipped = False, False
     if isinstance(rule, ClipAwareESS):
@@ -117,7 +117,7 @@ def _region(region: TrustRegion | None) -> Region:
     if isinstance(region, DivergenceClip) and type(region).apply is DivergenceClip.apply:
         return Region.DIVERGENCE_TV if region.divergence == "tv" else Region.DIVERGENCE_KL
     if type(region).apply not in _REGIONS:
-        raise CannotFuse(f"trust region {type(region).__name__} maps log ratios by a rule of its own")
+        raise CannotFuseError(f"trust region {type(region).__name__} maps log ratios by a rule of its own")
     return _REGIONS[type(region).apply]
 
 
@@ -126,12 +126,12 @@ def _target(rule: ExponentRule) -> Target:
         return Target.GIVEN
     if type(rule) is not ClipAwareESS:
         name = getattr(rule, "__qualname__", type(rule).__name__)
-        raise CannotFuse(f"exponent rule {name} looks at tokens")
+        raise CannotFuseError(f"exponent rule {name} looks at tokens")
     if isinstance(rule.target, int | float):
         return Target.ABSOLUTE
     if type(rule.target) not in _TARGETS:
         name = getattr(rule.target, "__qualname__", type(rule.target).__name__)
-        raise CannotFuse(f"target map {name} is none of the library's")
+        raise CannotFuseError(f"target map {name} is none of the library's")
     return _TARGETS[type(rule.target)]
 
 
@@ -145,13 +145,10 @@ def scalars(objective: Objective, batch: BatchContext, rows: int, tokens: Callab
     Raises: ValueError for the constant weight without max_completion_length.
     """
     inner, outer = objective.trust_region.of_tokens or NoClip(), objective.trust_region.of_sequence or NoClip()
-    gate, moved = isinstance(inner, SoftGate), isinstance(inner, DivergenceClip)
     return [
         *_bounds(inner, batch, like),
-        inner.temperature_pos if gate else 1.0,
-        inner.temperature_neg if gate else 1.0,
-        inner.low if moved else math.inf,
-        inner.high if moved else math.inf,
+        *((inner.temperature_pos, inner.temperature_neg) if isinstance(inner, SoftGate) else (1.0, 1.0)),
+        *((inner.low, inner.high) if isinstance(inner, DivergenceClip) else (math.inf, math.inf)),
         *_bounds(outer, batch, like),
         _target_number(objective.exponent),
         *_omega(objective, batch, rows, tokens, like),

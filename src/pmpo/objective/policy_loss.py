@@ -45,7 +45,7 @@ that is e^10 times less likely than when it was sampled would otherwise be the w
 
 @dataclass(frozen=True)
 class PolicyLoss:
-    """A scalar loss, differentiable in the log probabilities, per-completion diagnostics, and the tokens behind them."""
+    """A scalar loss, differentiable in the log probabilities, with diagnostics of each completion and its tokens."""
 
     loss: Tensor
     diagnostics: Diagnostics

@@ -125,6 +125,12 @@ class PMPOConfig(GRPOConfig):
         "Default: what GRPOTrainer would, per_device_train_batch_size x gradient_accumulation_steps, or the whole "
         "round where its size is given.",
     )
+    implementation: str = _option(
+        "auto",
+        "What computes the policy loss: reference (torch's own operations, any objective), fused (one pass in C++ on "
+        "the CPU, in Triton on CUDA; refused where it cannot be), or auto: fused where it can be. The trainer's "
+        "`implementation` says which it is, and why.",
+    )
     token_samples: int = _option(
         4,
         "Completions of the update behind each log event that go to tokens.jsonl token by token, of the first process, "

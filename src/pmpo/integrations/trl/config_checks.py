@@ -11,6 +11,7 @@ from trl import GRPOConfig
 
 from pmpo.foundation.errors import unknown_name
 from pmpo.integrations.trl.filled import said
+from pmpo.kernels.choice import IMPLEMENTATIONS
 from pmpo.objective.presets import Objective
 
 
@@ -32,6 +33,8 @@ def check_values(args: GRPOConfig) -> None:
     if chunk is not None and chunk < 0:
         raise ValueError(f"generation_chunk_size is {chunk}; write completions, or 0 for the whole round.")
     check_regime(args)
+    if values["implementation"] not in IMPLEMENTATIONS:
+        raise ValueError(unknown_name("implementation", values["implementation"], IMPLEMENTATIONS))
     if values["token_samples"] < 0:
         raise ValueError(f"token_samples is {values['token_samples']}; write completions a log event, or 0 for none.")
     for option in fields(args):

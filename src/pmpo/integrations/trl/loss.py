@@ -16,8 +16,8 @@ from torch import Tensor
 from pmpo.integrations.trl.measuring import Measures
 from pmpo.integrations.trl.skipping import SkipsNonFinite
 from pmpo.integrations.trl.token_sampling import SamplesTokens
+from pmpo.kernels.choice import Implementation, choose
 from pmpo.objective.batch import BatchContext
-from pmpo.objective.policy_loss import policy_loss
 from pmpo.objective.presets import Objective
 from pmpo.objective.ratio_sums import ratio_sums
 
@@ -32,6 +32,8 @@ class ObjectiveLoss(Measures, SkipsNonFinite, SamplesTokens):
     """TRL's trainer with an objective of the family in place of its policy term."""
 
     policy_objective: Objective
+    implementation: Implementation
+    """What computes the policy loss, and why."""
     _slice_tokens: Tensor | None = None
     """Tokens of every micro-batch of the round under way, over all processes; None until they are asked for."""
     _ratio_sums: tuple[int, Tensor | None] = (-1, None)
@@ -40,6 +42,7 @@ class ObjectiveLoss(Measures, SkipsNonFinite, SamplesTokens):
     def use_objective(self, objective: Objective) -> None:
         """Train with `objective`; switches TRL's own policy term to what costs and logs least."""
         self.policy_objective = objective
+        self.implementation = choose(objective, self.args.implementation, self.accelerator.device)
         # What TRL's loss still reads while its policy term is switched off.
         self.loss_type, self.importance_sampling_level = "grpo", "token"
         self.epsilon_low = self.epsilon_high = 0.2
@@ -65,10 +68,9 @@ class ObjectiveLoss(Measures, SkipsNonFinite, SamplesTokens):
         context = self._context(inputs, self.mode)
         if "ratio_sums" in self.policy_objective.needs and self.mode == "train":
             context = replace(context, ratio_sums=self._step_ratio_sums(model, given))
-        result = policy_loss(
+        result = self.implementation.policy_loss(
             **given,
             advantages=inputs["advantages"],
-            objective=self.policy_objective,
             batch=context,
             ref_log_probs=inputs.get("ref_per_token_logps"),
         )

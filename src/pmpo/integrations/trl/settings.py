@@ -50,7 +50,7 @@ WARNED = frozenset((
     "load_best_model_at_end", "metric_for_best_model", "greater_is_better",
     # the same computation again; bit for bit where the kernels are
     "gradient_checkpointing", "gradient_checkpointing_kwargs", "activation_checkpointing",
-    "activation_checkpointing_kwargs",
+    "activation_checkpointing_kwargs", "implementation",
 ))  # fmt: skip
 """Arguments that may change without permission, with a warning of what was and is: still the same experiment."""
 
@@ -70,7 +70,10 @@ def settings_of(trainer: Any) -> dict[str, Any]:
     if trainer.environment_factories is not None:
         more["environments"] = [name or "environment" for name in trainer.environment_factories]
     return RunSettings(
-        arguments={name: value for name, value in trainer.args.to_dict().items() if name not in HARMLESS},
+        arguments={
+            **{name: value for name, value in trainer.args.to_dict().items() if name not in HARMLESS},
+            "implementation": trainer.implementation.name,  # what auto came to
+        },
         objective=trainer.policy_objective.to_mapping(),
         processes=trainer.accelerator.num_processes,
         model=trainer.given_model,

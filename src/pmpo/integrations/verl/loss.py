@@ -17,8 +17,9 @@ from torch import Tensor
 from pmpo.foundation.errors import InputError
 from pmpo.integrations.verl.chosen import objective_of
 from pmpo.integrations.verl.step import Step, current_step
+from pmpo.kernels.choice import policy_loss
 from pmpo.objective.batch import BatchContext
-from pmpo.objective.policy_loss import PolicyLoss, policy_loss
+from pmpo.objective.policy_loss import PolicyLoss
 from pmpo.objective.presets import Objective
 from pmpo.objective.ratio_sums import ratio_sums
 
@@ -63,6 +64,7 @@ def objective_policy_loss(
         advantages=completion_advantages(advantages, mask_BT),
         objective=_with_length(objective, config),
         batch=_context(objective, step, counts),
+        implementation=config.policy_loss.get("implementation", "auto"),
         **given,
     )
     _guard(result, config.policy_loss)

@@ -9,6 +9,7 @@ from verl.workers.config import PolicyLossConfig as HostPolicyLossConfig
 
 from pmpo.foundation.errors import InputError, unknown_name
 from pmpo.integrations.verl.chosen import NAME, is_ours, objective_of
+from pmpo.kernels.choice import IMPLEMENTATIONS
 
 NonFinite = Literal["skip", "raise"]
 
@@ -22,11 +23,13 @@ class PolicyLossConfig(HostPolicyLossConfig):
         objective: what `pmpo.objective` takes: a name, a text, or a mapping. Default: the preset of the loss mode.
         nonfinite: what happens where a counted number is NaN or infinite: "skip" leaves the update out, as verl does
             by itself with a gradient that is not finite, and counts it; "raise" stops with the completion's place.
+        implementation: what computes the loss: "reference", "fused" or "auto" (`pmpo.choose`).
     """
 
     loss_mode: str = NAME
     objective: Any = None
     nonfinite: NonFinite = "skip"
+    implementation: str = "auto"
 
     def __post_init__(self) -> None:
         if not is_ours(self.loss_mode):
@@ -36,4 +39,6 @@ class PolicyLossConfig(HostPolicyLossConfig):
             )
         if self.nonfinite not in get_args(NonFinite):
             raise InputError(unknown_name("choice of policy_loss.nonfinite", self.nonfinite, get_args(NonFinite)))
+        if self.implementation not in IMPLEMENTATIONS:
+            raise InputError(unknown_name("policy_loss.implementation", self.implementation, IMPLEMENTATIONS))
         objective_of(self)

@@ -113,10 +113,17 @@ def entropy(job: Job, to: Translation) -> None:
         )
 
 
-@says("on_nonfinite")
-def nonfinite(job: Job, to: Translation) -> None:
+@says("on_nonfinite", "implementation")
+def nonfinite_and_implementation(job: Job, to: Translation) -> None:
+    """What only our own section of verl's configuration has a place for."""
+    asked = {}
     if job.options.on_nonfinite == "raise":
-        to.line("on_nonfinite", f"{ACTOR}.policy_loss._target_", _SECTION)
-        to.line("on_nonfinite", f"+{ACTOR}.policy_loss.nonfinite", "raise")
+        asked["on_nonfinite"] = "nonfinite"
+    if job.options.implementation != "auto":
+        asked["implementation"] = "implementation"
+    for option, line in asked.items():
+        to.line(option, f"{ACTOR}.policy_loss._target_", _SECTION)
+        to.line(option, f"+{ACTOR}.policy_loss.{line}", getattr(job.options, option))
+    if asked:
         chosen = to.overrides[f"{ACTOR}.policy_loss.loss_mode"]
         to.line("objective", f"{ACTOR}.policy_loss.loss_mode", chosen)
