@@ -27,7 +27,7 @@ namespace {
 constexpr double SATURATION = 80.0;   // pmpo.objective.batch.SATURATION_NATS
 constexpr double OLD_KL = 10.0;       // pmpo.objective.policy_loss.OLD_KL_NATS
 constexpr double EXPM1_LIMIT = 40.0;  // pmpo.objective.power_mean
-constexpr int EVALUATIONS = 60;       // of the solver; the bracket halves at least every other one
+constexpr int EVALUATIONS = 80;       // of the solver; every other one halves the bracket or the error
 
 template <typename T>
 struct Inputs {
@@ -276,8 +276,8 @@ T solve(const Plan &plan, const Scalars &s, const Row<T> &row, int *evaluations,
     const T floor = std::max(at_one.ess + at_one.slope, T(0)), s_target = spread(target);
     const T y_target = std::log(std::max(target - floor, tiny));
     const bool far = target < floor + T(0.3) * (T(1) - floor);
-    const T met = sizeof(T) == 4 ? T(2e-7) : T(1e-14);
-    T low = 0, high = 1, best = 0, best_error = T(1) - target, before = 1;
+    const T met = sizeof(T) == 4 ? T(2e-7) : T(1e-12);  // what rounding leaves of the sums
+    T low = 0, high = 1, best = 0, best_error = T(1) - target, before = T(1);
     T p = std::min(s_target / std::max(spread(e), tiny), T(1));
     while (*evaluations < EVALUATIONS && best_error > met && high - low > std::numeric_limits<T>::epsilon() * high) {
         const Ess<T> now = evaluate(row, x, peak, p);
@@ -288,10 +288,9 @@ T solve(const Plan &plan, const Scalars &s, const Row<T> &row, int *evaluations,
         const T fall = std::max(-now.slope, tiny), s_now = spread(now.ess), above = std::max(now.ess - floor, tiny);
         T next = far && now.ess < T(0.9) ? p + (std::log(above) - y_target) * above / fall
                                          : p - (s_now - s_target) * T(2) * s_now * now.ess / fall;
-        const bool halves = high - low <= T(0.5) * before;  // where it does not, Newton creeps: bisect
-        if (!(next > low && next < high) || (*evaluations % 2 == 0 && !halves)) next = T(0.5) * (low + high);
-        if (*evaluations % 2 == 0) before = high - low;
-        p = next;
+        const bool creeps = error > T(0.5) * before;  // as where nESS has two steps
+        before = error;
+        p = next > low && next < high && !creeps ? next : T(0.5) * (low + high);
     }
     *residual = best_error;
     return best;
