@@ -10,6 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -70,16 +71,19 @@ def batch_of(case: Case, device: str) -> Batch:
 
 
 FACTS = {"reward_mean": 0.4, "reward_std": 0.3, "progress": 0.25}
-OURS = [name for name in pmpo.OBJECTIVES if name != "dppo_kl"] + ["dppo_kl"]
+COPY = "copy of the same bytes"
+COMPILED = ("grpo", "gmpo", "pmpo")
 
 
-def blocks(case: Case, device: str = "cpu") -> dict[str, Step]:
-    """Every block that can run here, by its name."""
+def blocks(case: Case, device: str = "cpu") -> dict[str, Callable[[], Step]]:
+    """Every block that can run here by its name, each made when it is called."""
     batch = batch_of(case, device)
-    found = {"copy of the same bytes": _copy(case, device)}
-    for name in OURS:
+    found: dict[str, Callable[[], Step]] = {COPY: lambda: _copy(case, device)}
+    for name in pmpo.OBJECTIVES:
         for implementation in ("reference", "fused"):
-            found[f"pmpo {implementation}: {name}"] = _ours(name, implementation, batch)
+            found[f"pmpo, {implementation}: {name}"] = partial(_ours, name, implementation, batch)
+    for name in COMPILED:
+        found[f"pmpo, compiled: {name}"] = partial(_compiled, name, batch)
     for part in (_trl, _verl):
         found |= part(batch)
     return found
@@ -92,10 +96,25 @@ def _copy(case: Case, device: str) -> Step:
     return lambda: target.copy_(source)
 
 
-def _ours(name: str, implementation: str, batch: Batch) -> Step:
+def _objective(name: str, batch: Batch) -> pmpo.Objective:
     limit = {} if name == "luspo" else {"max_completion_length": batch.mask_BT.shape[1]}
-    objective = pmpo.objective(name, kl_coef=0.0, **limit)
-    chosen = pmpo.choose(objective, implementation, batch.new_BT.device)
+    return pmpo.objective(name, kl_coef=0.0, **limit)
+
+
+def _compiled(name: str, batch: Batch) -> Step:
+    """torch.compile of the reference, diagnostics included."""
+    objective, context = _objective(name, batch), pmpo.BatchContext(**FACTS, num_sequences=len(batch.mask_BT))
+
+    @torch.compile
+    def loss(new_BT: Tensor) -> tuple[Tensor, list[Tensor]]:
+        result = pmpo.policy_loss(new_BT, batch.old_BT, batch.advantages_B, batch.mask_BT, objective, context)
+        return result.loss, list(vars(result.diagnostics).values())
+
+    return lambda: loss(batch.new_BT.detach().requires_grad_())[0].backward()
+
+
+def _ours(name: str, implementation: str, batch: Batch) -> Step:
+    chosen = pmpo.choose(_objective(name, batch), implementation, batch.new_BT.device)
     context = pmpo.BatchContext(**FACTS)
 
     def step() -> None:
@@ -110,7 +129,7 @@ def _ours(name: str, implementation: str, batch: Batch) -> Step:
 # ---- TRL's own code, called with a trainer that has no model --------------------------------------------------------
 
 
-def _trl(batch: Batch) -> dict[str, Step]:
+def _trl(batch: Batch) -> dict[str, Callable[[], Step]]:
     try:
         from trl import GRPOTrainer
         from trl.experimental.gmpo import GMPOTrainer
@@ -119,7 +138,7 @@ def _trl(batch: Batch) -> dict[str, Step]:
     made = {"TRL: grpo": GRPOTrainer}
     if "_compute_loss" in vars(GMPOTrainer):
         made["TRL: gmpo"] = GMPOTrainer
-    return {name: _of_trl(trainer, batch) for name, trainer in made.items()}
+    return {name: partial(_of_trl, trainer, batch) for name, trainer in made.items()}
 
 
 def _of_trl(trainer: Any, batch: Batch) -> Step:
@@ -157,14 +176,15 @@ def _of_trl(trainer: Any, batch: Batch) -> Step:
 # ---- verl's registry -----------------------------------------------------------------------------------------------
 
 
-def _verl(batch: Batch) -> dict[str, Step]:
+def _verl(batch: Batch) -> dict[str, Callable[[], Step]]:
     try:
         from verl.trainer.ppo.core_algos import get_policy_loss_fn
         from verl.workers.config import FSDPActorConfig
     except ImportError:
         return {}
     return {
-        f"verl: {mode}": _of_verl(get_policy_loss_fn(mode), FSDPActorConfig, batch) for mode in ("vanilla", "geo_mean")
+        f"verl: {mode}": partial(_of_verl, get_policy_loss_fn(mode), FSDPActorConfig, batch)
+        for mode in ("vanilla", "geo_mean")
     }
 
 

@@ -13,6 +13,10 @@ from pmpo.kernels.plan import SCALARS, Plan
 from pmpo.kernels.rows import DIAGNOSTICS, Rows
 
 
+TOKENS_OF_A_THREAD = 100_000
+"""Below, which is some milliseconds, threads wait for each other longer than they work, on a busy machine above all."""
+
+
 class _Plan(ctypes.Structure):
     _fields_ = [(name, ctypes.c_int) for name in Plan.__dataclass_fields__]
 
@@ -111,5 +115,5 @@ def _call(plan: Plan | None, scalars: list[Any] | None, dtype: torch.dtype, **te
         else ctypes.byref(_Plan(*(int(getattr(plan, name)) for name in Plan.__dataclass_fields__))),
         None if scalars is None else ctypes.byref(_Scalars(*(float(value) for value in scalars))),
         ctypes.byref(call),
-        ctypes.c_int(max(1, min(torch.get_num_threads(), rows))),
+        ctypes.c_int(max(1, min(torch.get_num_threads(), rows, rows * width // TOKENS_OF_A_THREAD))),
     )
