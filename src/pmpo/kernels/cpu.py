@@ -12,7 +12,6 @@ from pmpo.kernels.build import library
 from pmpo.kernels.plan import SCALARS, Plan
 from pmpo.kernels.rows import DIAGNOSTICS, Rows
 
-
 TOKENS_OF_A_THREAD = 100_000
 """Below, which is some milliseconds, threads wait for each other longer than they work, on a busy machine above all."""
 
