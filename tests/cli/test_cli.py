@@ -174,3 +174,18 @@ def test_the_sentence_with_its_traceback_on_request(base, monkeypatch):
     monkeypatch.setenv("PMPO_TRACEBACK", "1")
     with pytest.raises(ValueError, match=r"Did you mean 'data.jsonl'"):
         main([*base, "--dataset", "dta.jsonl"])
+
+
+def test_the_version_loads_no_torch():
+    code = (
+        "import sys; from pmpo_command import main; sys.argv[1:] = ['--version']; main(); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[0].startswith("pmpo ") and done.stdout.splitlines()[1] == "False"
+
+
+def test_the_command_runs_verbs(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["pmpo", "no-such-verb"])
+    from pmpo_command import main as command
+
+    assert command() == 2 and "no verb 'no-such-verb'" in capsys.readouterr().err

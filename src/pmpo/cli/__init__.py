@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 
 from pmpo.foundation.disk import full_disk
 from pmpo.foundation.errors import InputError, nearest
@@ -44,8 +45,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(_HELP.format(verbs="\n".join(f"  {verb:<12}{text}" for verb, (_, text) in _VERBS.items())), end="")
         return 0
     if words[0] in ("-V", "--version"):
-        from importlib.metadata import version
-
         print(f"pmpo {version('pmpo')}")
         return 0
     if words[0] not in _VERBS:
