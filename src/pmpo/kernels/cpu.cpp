@@ -127,12 +127,13 @@ template <typename T, typename F>
 inline T sum_over(const Row<T> &row, F f) {
     T sum = 0;
     const T *rho = row.rho.data();
+    const int n = row.n;
     if (row.weighted) {
 #pragma omp simd reduction(+ : sum)
-        for (int k = 0; k < row.n; ++k) sum += rho[k] * f(k);
+        for (int k = 0; k < n; ++k) sum += rho[k] * f(k);
     } else {
 #pragma omp simd reduction(+ : sum)
-        for (int k = 0; k < row.n; ++k) sum += f(k);
+        for (int k = 0; k < n; ++k) sum += f(k);
     }
     return sum;
 }
@@ -226,13 +227,13 @@ struct Ess {
 };
 
 // nESS(p) of values x below their largest, and its derivative, 2 (E_w(p)[x] − E_w(2p)[x]) nESS <= 0.
-template <typename T>
+template <bool weighted, typename T>
 Ess<T> evaluate(const Row<T> &row, const T *x, T peak, T p) {
     T first = 0, second = 0, first_x = 0, second_x = 0;
     const T *rho = row.rho.data();
-    const bool weighted = row.weighted;
+    const int n = row.n;
 #pragma omp simd reduction(+ : first, second, first_x, second_x)
-    for (int k = 0; k < row.n; ++k) {
+    for (int k = 0; k < n; ++k) {
         const T below = x[k] - peak, e = exp_(p * below);
         const T one = weighted ? rho[k] * e : e, two = one * e;
         first += one, second += two;
@@ -240,6 +241,11 @@ Ess<T> evaluate(const Row<T> &row, const T *x, T peak, T p) {
     }
     const T ess = std::min(first * first / (row.rho_sum * second), T(1));
     return {ess, T(2) * (first_x / first - second_x / second) * ess};
+}
+
+template <typename T>
+Ess<T> evaluate(const Row<T> &row, const T *x, T peak, T p) {
+    return row.weighted ? evaluate<true>(row, x, peak, p) : evaluate<false>(row, x, peak, p);
 }
 
 template <typename T>
@@ -301,13 +307,12 @@ struct Mean {
     T log_mean, ess, scale;  // scale: what turns rho·term into token weights
 };
 
-// log M_p = mean c + log1p(mean(expm1(x)))/p with x = p(c − mean c); the mean of x is 0, so that of expm1(x) − x is taken.
-template <typename T>
+// log M_p = mean c + log1p(mean(expm1(x)))/p with x = p(c − mean c); the mean of x is 0 but for rounding.
+template <bool weighted, typename T>
 Mean<T> power_mean(Row<T> &row, T p) {
     const T *c = row.c.data(), *rho = row.rho.data();
     T *term = row.term.data();
     const int n = row.n;
-    const bool weighted = row.weighted;
     const T center = sum_over(row, [=](int k) { return c[k]; }) / row.rho_sum;
     if (p == 0) {
         std::fill(term, term + n, T(1));
@@ -333,19 +338,25 @@ Mean<T> power_mean(Row<T> &row, T p) {
     return {center + log_excess / p, std::min(first * first / (row.rho_sum * second), T(1)), T(1) / first};
 }
 
-// KL(π_θ ‖ π_ref) per counted token, and what it adds to the gradient when multiplied by `factor`·counted.
 template <typename T>
-T reference_kl(const Plan &plan, const Inputs<T> &in, const Row<T> &row, T factor, T *gradient) {
+Mean<T> power_mean(Row<T> &row, T p) {
+    return row.weighted ? power_mean<true>(row, p) : power_mean<false>(row, p);
+}
+
+// KL(π_θ ‖ π_ref) per counted token, and what it adds to the gradient when multiplied by `factor`·counted.
+template <bool bias_correction, typename T>
+T reference_kl(const Inputs<T> &in, const Row<T> &row, T factor, T *gradient) {
     const T limit = SATURATION;
+    const int width = row.width;
     T sum = 0;
 #pragma omp simd reduction(+ : sum)
-    for (int t = 0; t < row.width; ++t) {
+    for (int t = 0; t < width; ++t) {
         const bool counts = in.mask[t] != 0;
         const T x = counts ? in.reference[t] - in.new_log_probs[t] : T(0);
         const T held = at_most(x, limit), e = exp_(held);
         T estimate = expm1_less(held, e) + (held - x);
         T slope = T(1) - (x > limit ? T(0) : e);  // of the estimate in log π_θ
-        if (plan.kl_bias_correction) {
+        if constexpr (bias_correction) {
             const T raw = counts ? in.new_log_probs[t] - in.old_log_probs[t] : T(0);
             const T l = at_most(at_least(raw, -limit), limit);
             const T size = at_least(held, T(0)) + std::log1p(x < 0 ? -x : x), most = limit - size;
@@ -419,7 +430,10 @@ void completion(const Plan &plan, const Scalars &s, const Inputs<T> &in, Row<T> 
         }
     }
     const T per_token = row.counted ? omega / row.counted : T(0);
-    const T kl_ref = in.reference ? reference_kl(plan, in, row, T(s.kl_coef) * per_token, out.gradient) : T(0);
+    const T kl_step = T(s.kl_coef) * per_token;
+    const T kl_ref = !in.reference             ? T(0)
+                     : plan.kl_bias_correction ? reference_kl<true>(in, row, kl_step, out.gradient)
+                                               : reference_kl<false>(in, row, kl_step, out.gradient);
     double loss = -static_cast<double>(omega) * gain;
     if (in.reference) loss += static_cast<double>(s.kl_coef) * omega * kl_ref;
     if (s.old_kl_coef != 0) loss += s.old_kl_coef * omega * old_kl(row, T(s.old_kl_coef) * per_token, out.gradient);
