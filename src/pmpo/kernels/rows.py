@@ -25,7 +25,7 @@ class Rows(NamedTuple):
     """The completions of a call, forward and backward at once.
 
     Attributes:
-        losses_B: a completion's part of the loss, ω(−gain + kl_coef·KL_ref + old_kl_coef·KL_old); their sum is the loss.
+        losses_B: a completion's part of the loss, ω(−gain + kl_coef·KL_ref + old_kl_coef·KL_old); they sum to it.
         gradient_BT: ∂ Σ losses / ∂ log_probs, [B, T], in the dtype of the log probabilities; 0 where nothing flows.
         diagnostics: [10, B], the rows of `DIAGNOSTICS`.
         active, nonfinite: bool [B], as in `Diagnostics`.

@@ -49,18 +49,22 @@ def _counts(counted, weighted, bad, missing):
 
 @triton.jit
 def _measure(weights_ptr, counted, inside, lane, WIDE: tl.constexpr):
-    """ρ over its largest, Σ of that, and Σρ; Σρ is left to the count of tokens where there are no weights."""
-    rho = tl.where(counted, 1.0, 0.0).to(WIDE)
-    total, sum_ = tl.full((), 1.0, WIDE), tl.full((), 1.0, WIDE)
+    """ρ over its largest, where it is not 0, where it is finite; Σ of it, Σρ.
+
+    Without weights ρ is the number 1, which costs no register, and both sums are left to the count of tokens.
+    """
+    rho, weighted, finite = tl.full((), 1.0, WIDE), counted, counted
+    total, sum_ = rho, rho
     if weights_ptr is not None:
         rho = tl.where(counted, tl.load(weights_ptr + lane, mask=inside, other=0.0).to(WIDE), 0.0)
+        weighted, finite = rho != 0.0, isfinite(rho)
         largest = tl.max(rho, axis=0)
         largest = tl.where(largest == 0.0, 1.0, largest)
         rho = rho / largest
         total = tl.sum(rho, axis=0)
         sum_ = total * largest
         total = tl.where(total == 0.0, 1.0, total)
-    return rho, total, sum_
+    return rho, weighted, finite, total, sum_
 
 
 @triton.jit
@@ -80,12 +84,12 @@ def _write(diagnostics_ptr, rows, p, one_sided, two_sided, deficit, mean, larges
 
 @triton.jit
 def _penalties(
-    reference_ptr, scalars_ptr, log_prob, raw, l, flows, counted, inside, lane, count,  # noqa: E741
+    reference_ptr, scalars_ptr, log_prob, raw, log_ratio, flows, counted, inside, lane, count,
     BIAS_CORRECTION: tl.constexpr, OLD_KL: tl.constexpr, WIDE: tl.constexpr,
 ):  # fmt: skip
     """Both KL penalties: their sum, weighted; its derivative in log π_θ; and the KL to the reference itself."""
     penalty, kl_ref = tl.full((), 0.0, WIDE), tl.full((), 0.0, WIDE)
-    slope = tl.full(l.shape, 0.0, WIDE)
+    slope = tl.full(log_ratio.shape, 0.0, WIDE)
     if reference_ptr is not None:
         coef = _number(scalars_ptr, _KL_COEF, WIDE)
         x = tl.load(reference_ptr + lane, mask=inside, other=0.0).to(WIDE) - log_prob
@@ -96,7 +100,7 @@ def _penalties(
         slope = tl.where(counted, coef * rise / count, 0.0)
     if OLD_KL:
         coef = _number(scalars_ptr, _KL_COEF + 1, WIDE)
-        estimate, rise = old_kl(l, _OLD_KL_NATS)
+        estimate, rise = old_kl(log_ratio, _OLD_KL_NATS)
         penalty += coef * tl.sum(estimate, axis=0) / count
         slope += tl.where(flows, coef * rise / count, 0.0)
     return penalty, slope, kl_ref
@@ -125,24 +129,25 @@ def policy_loss_kernel(
     here = weights_ptr
     if weights_ptr is not None:
         here = weights_ptr + row * weights_stride
-    rho, total, sum_ = _measure(here, counted, inside, lane, WIDE)
+    rho, weighted, finite, total, sum_ = _measure(here, counted, inside, lane, WIDE)
 
-    weighted = rho != 0.0
-    l = tl.where(weighted, bounded(raw, -_SATURATION, _SATURATION), 0.0)  # noqa: E741
+    log_ratio = tl.where(weighted, bounded(raw, -_SATURATION, _SATURATION), 0.0)
     flows = weighted & (tl.abs(raw) <= _SATURATION)
-    bad = weighted & ((isfinite(raw) & isfinite(rho)) == False)  # noqa: E712
-    counts, weighted_counts, bads, missing = _counts(counted, weighted, bad, l != l)
+    bad = weighted & ((finite & isfinite(raw)) == False)  # noqa: E712
+    counts, weighted_counts, bads, missing = _counts(counted, weighted, bad, log_ratio != log_ratio)
     count = tl.where(counts > 0, counts.to(WIDE), 1.0)
-    mean_weight = sum_ / count
+    mean_weight, absent = sum_ / count, tl.full((), 0.0, WIDE)
     if weights_ptr is None:
-        total, mean_weight = count, tl.where(counts > 0, sum_, 0.0)
+        total, mean_weight, absent = count, tl.where(counts > 0, sum_, 0.0), (BLOCK - counts).to(WIDE)
     active = (advantage != 0.0) & (weighted_counts > 0)
 
-    c, slope, clipped, outside = token_region(l, log_prob, advantage, _numbers_of_tokens(scalars_ptr, WIDE), REGION)
-    one_sided, two_sided = sum_2(tl.where(clipped, rho, 0.0), tl.where(outside, rho, 0.0))
+    c, slope, clipped, outside = token_region(
+        log_ratio, log_prob, advantage, _numbers_of_tokens(scalars_ptr, WIDE), REGION
+    )
+    one_sided, two_sided = sum_2(tl.where(clipped & weighted, rho, 0.0), tl.where(outside & weighted, rho, 0.0))
     one_sided, two_sided = tl.where(advantage != 0.0, one_sided / total, 0.0), two_sided / total
     c = tl.where(weighted, c, 0.0)
-    center, kl = sum_2(rho * c, rho * excess(l))
+    center, kl = sum_2(rho * c, rho * excess(log_ratio))
     center, kl = center / total, kl / total
     y = tl.where(weighted, c - center, 0.0)
     highest, lowest = tl.max(y, axis=0), tl.min(y, axis=0)
@@ -153,12 +158,12 @@ def policy_loss_kernel(
         fraction = one_sided if ONE_SIDED else two_sided
         number = _number(scalars_ptr, _TARGET, WIDE)
         if OVER_UNCLIPPED:
-            z = tl.where(weighted, l - tl.sum(rho * l, axis=0) / total, 0.0)
+            z = tl.where(weighted, log_ratio - tl.sum(rho * log_ratio, axis=0) / total, 0.0)
             top, bottom = tl.max(z, axis=0), tl.min(z, axis=0)
-            p = solved_exponent(z, rho, total, top, bottom, fraction, number, active, TARGET)
+            p = solved_exponent(z, rho, total, absent, top, bottom, fraction, number, active, TARGET)
         else:
-            p = solved_exponent(y, rho, total, highest, lowest, fraction, number, active, TARGET)
-    log_mean, deficit, _slope = moments(y, rho, total, highest, lowest, p)
+            p = solved_exponent(y, rho, total, absent, highest, lowest, fraction, number, active, TARGET)
+    log_mean, deficit, _slope = moments(y, rho, total, absent, highest, lowest, p)
     log_power_mean = center + tl.where(p == 0.0, 0.0, log_mean / tl.where(p == 0.0, 1.0, p))
     mean = tl.exp(log_power_mean)
 
@@ -172,7 +177,7 @@ def policy_loss_kernel(
     if reference_ptr is not None:
         here = reference_ptr + row * reference_stride
     penalty, penalty_slope, kl_ref = _penalties(
-        here, scalars_ptr, log_prob, raw, l, flows, counted, inside, lane, count, BIAS_CORRECTION, OLD_KL, WIDE
+        here, scalars_ptr, log_prob, raw, log_ratio, flows, counted, inside, lane, count, BIAS_CORRECTION, OLD_KL, WIDE
     )
     tl.store(losses_ptr + row, omega * (penalty - tl.where(active, gain * surrogate, 0.0)))
 
@@ -181,8 +186,8 @@ def policy_loss_kernel(
     gradient = bounded(omega * (penalty_slope - pulled), -LARGEST, LARGEST)
     tl.store(gradient_ptr + row * width + lane, gradient.to(gradient_ptr.dtype.element_ty), mask=inside)
 
-    high = tl.max(tl.where(weighted, l, -float("inf")), axis=0)
-    low = tl.min(tl.where(weighted, l, float("inf")), axis=0)
+    high = tl.max(tl.where(weighted, log_ratio, -float("inf")), axis=0)
+    low = tl.min(tl.where(weighted, log_ratio, float("inf")), axis=0)
     nowhere = (weighted_counts == 0) | (missing != 0)
     size = tl.where(high > -low, high, -low)
     _write(

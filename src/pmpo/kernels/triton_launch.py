@@ -108,7 +108,8 @@ def _check(log_probs_BT: Tensor, exponent_fits: bool) -> None:
         )
     if log_probs_BT.shape[1] > LONGEST:
         raise CannotFuse(
-            f"completions of {log_probs_BT.shape[1]} tokens do not fit on the chip: the Triton kernel holds up to {LONGEST}"
+            f"completions of {log_probs_BT.shape[1]} tokens do not fit on the chip: the Triton kernel holds up to "
+            f"{LONGEST}"
         )
     if not (log_probs_BT.is_cuda or isinstance(policy_loss_kernel, InterpretedFunction)):
         raise CannotFuse(f"the Triton kernel runs on a GPU, and the log probabilities are on {log_probs_BT.device}")

@@ -72,13 +72,13 @@ def sum_2(a, b):
 
 
 @triton.jit
-def moments(y, rho, total, highest, lowest, p):
+def moments(y, rho, total, absent, highest, lowest, p):
     """What a completion's weights ρ·exp(p·y) say.
 
     Args:
         y: c − c̄, nats; 0 where ρ is 0.
-        rho: ρ, of which the largest is 1.
-        total: Σρ, 1 where that is 0.
+        rho: ρ, of which the largest is 1; or the number 1 for every lane, of which `absent` are no tokens.
+        total: Σρ over tokens, 1 where that is 0.
         highest, lowest: largest and smallest y.
     Returns: log(Σρe^{py}/Σρ), which is p(log M − c̄); 1 − nESS(p); and the derivative of log nESS in p.
 
@@ -86,25 +86,22 @@ def moments(y, rho, total, highest, lowest, p):
     """
     peak = tl.where(p > 0.0, p * highest, p * lowest)
     log_mean, deficit, slope = peak, peak, peak
-    if peak <= _CENTRED_NATS:
+    if peak <= _CENTRED_NATS:  # a lane that is no token has y = 0, and adds 0
         grown = expm1(p * y)
-        weighted = rho * grown
-        mean = tl.sum(weighted, axis=0) / total
-        square = tl.sum(weighted * grown, axis=0) / total
+        mean, lean = sum_2(rho * grown, rho * grown * y)
+        square, more = sum_2(rho * grown * grown, rho * grown * grown * y)
+        mean, lean, square, more = mean / total, lean / total, square / total, more / total
         second = 1.0 + 2.0 * mean + square  # the mean of e^{2py}
-        lean = tl.sum(weighted * y, axis=0) / total
-        lean_2 = tl.sum((2.0 * weighted + weighted * grown) * y, axis=0) / total
         log_mean = log1p(mean)
         deficit = (square - mean * mean) / second
-        slope = 2.0 * (lean / (1.0 + mean) - lean_2 / second)
+        slope = 2.0 * (lean / (1.0 + mean) - (2.0 * lean + more) / second)
     else:
         terms = tl.exp(p * y - peak)
-        weighted = rho * terms
-        first = tl.sum(weighted, axis=0)
-        second = tl.sum(weighted * terms, axis=0)
-        lean = tl.sum(weighted * y, axis=0)
-        lean_2 = tl.sum(weighted * terms * y, axis=0)
+        first, lean = sum_2(rho * terms, rho * terms * y)
+        second, more = sum_2(rho * terms * terms, rho * terms * terms * y)
+        none = tl.exp(-peak)
+        first, second = first - absent * none, second - absent * none * none
         log_mean = peak + tl.log(first / total)
         deficit = 1.0 - first * first / (total * second)
-        slope = 2.0 * (lean / first - lean_2 / second)
+        slope = 2.0 * (lean / first - more / second)
     return log_mean, bounded(deficit, 0.0, 1.0), slope

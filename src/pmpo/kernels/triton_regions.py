@@ -21,18 +21,22 @@ _SATURATION = tl.constexpr(SATURATION_NATS)
 
 
 @triton.jit
-def min_rule(l, advantage, down, up, log_cap):
+def min_rule(log_ratio, advantage, down, up, log_cap):
     """c of the min rule; bool, what it has changed; bool, what is outside whatever the sign of A."""
     none = float("inf")
     bottom = tl.where(advantage < 0.0, -down, -none)
     top = tl.where(advantage > 0.0, up, tl.where(advantage < 0.0, log_cap, none))
-    return bounded(l, bottom, top), (l > top) | (l < bottom), (l > up) | (l < -down)
+    return (
+        bounded(log_ratio, bottom, top),
+        (log_ratio > top) | (log_ratio < bottom),
+        (log_ratio > up) | (log_ratio < -down),
+    )
 
 
 @triton.jit
-def _moved(l, log_prob, REGION: tl.constexpr):
+def _moved(log_ratio, log_prob, REGION: tl.constexpr):
     """A token's divergence from the old policy, with the sign of π_θ − π_old."""
-    old_log_prob = log_prob - l
+    old_log_prob = log_prob - log_ratio
     new, old = tl.exp(log_prob), tl.exp(old_log_prob)
     moved = new - old
     if REGION != _DIVERGENCE_TV:
@@ -46,39 +50,39 @@ def _moved(l, log_prob, REGION: tl.constexpr):
 
 
 @triton.jit
-def token_region(l, log_prob, advantage, numbers, REGION: tl.constexpr):
-    """What the region makes of log ratios l.
+def token_region(log_ratio, log_prob, advantage, numbers, REGION: tl.constexpr):
+    """What the region makes of log ratios log_ratio.
 
     Args:
         log_prob: log π_θ, for regions that look at probabilities; else anything.
         numbers: (down, up, log_cap, tau_positive, tau_negative, fall, rise) of `SCALARS`.
-    Returns: c, nats; ∂c/∂l; bool, tokens that count as clipped where A is not 0 (one-sided); bool, those outside the
+    Returns: c, nats; ∂c/∂log_ratio; bool, tokens that count as clipped where A is not 0 (one-sided); bool, those outside the
         range whatever the sign of A (two-sided).
     """
     down, up, log_cap, tau_positive, tau_negative, fall, rise = numbers
-    slope = tl.full(l.shape, 1.0, l.dtype)
+    slope = tl.full(log_ratio.shape, 1.0, log_ratio.dtype)
     if REGION == _MIN_RULE:
-        c, clipped, outside = min_rule(l, advantage, down, up, log_cap)
+        c, clipped, outside = min_rule(log_ratio, advantage, down, up, log_cap)
         slope = tl.where(clipped, 0.0, slope)
     elif REGION == _TWO_SIDED:
-        outside = (l > up) | (l < -down)
-        c, clipped = bounded(l, -down, up), outside
+        outside = (log_ratio > up) | (log_ratio < -down)
+        c, clipped = bounded(log_ratio, -down, up), outside
         slope = tl.where(outside, 0.0, slope)
     elif REGION == _PASSING_CAP:
-        outside = l > up
-        c, clipped = tl.where(outside, up, l), outside
+        outside = log_ratio > up
+        c, clipped = tl.where(outside, up, log_ratio), outside
     elif REGION == _SOFT_GATE:
         tau = tl.where(advantage > 0.0, tau_positive, tau_negative)
-        z = tau * expm1(l)
+        z = tau * expm1(log_ratio)
         faded = tl.exp(-tl.abs(z))
         c = tl.where(z < 0.0, z, 0.0) - log1p(faded) + (_LOG_4 - tl.log(tau))
-        slope = tl.where(z < 0.0, 1.0, faded) / (1.0 + faded) * tau * tl.exp(l)
-        clipped = tl.full(l.shape, False, tl.int1)
+        slope = tl.where(z < 0.0, 1.0, faded) / (1.0 + faded) * tau * tl.exp(log_ratio)
+        clipped = tl.full(log_ratio.shape, False, tl.int1)
         outside = clipped
     else:
-        moved, above = _moved(l, log_prob, REGION), l > up
+        moved, above = _moved(log_ratio, log_prob, REGION), log_ratio > up
         far = moved * tl.where(advantage > 0.0, 1.0, -1.0) > tl.where(advantage > 0.0, rise, fall)
-        c, clipped, outside = tl.where(above, up, l), far | above, (moved > rise) | (moved < -fall) | above
+        c, clipped, outside = tl.where(above, up, log_ratio), far | above, (moved > rise) | (moved < -fall) | above
         slope = tl.where(far, 0.0, slope)
     return c, slope, clipped, outside
 
@@ -105,7 +109,7 @@ def reference_kl(x, raw, BIAS_CORRECTION: tl.constexpr):
 
 
 @triton.jit
-def old_kl(l, LARGEST: tl.constexpr):
-    """A token's estimate of KL(π_θ ‖ π_old), which stops growing exponentially at LARGEST nats, and its slope in l."""
-    held = tl.where(-l > LARGEST, LARGEST, -l)
-    return excess(held) + (held + l), 1.0 - tl.where(-l > LARGEST, 0.0, tl.exp(held))
+def old_kl(log_ratio, LARGEST: tl.constexpr):
+    """A token's estimate of KL(π_θ ‖ π_old), which stops growing exponentially at LARGEST nats, and its slope in log_ratio."""
+    held = tl.where(-log_ratio > LARGEST, LARGEST, -log_ratio)
+    return excess(held) + (held + log_ratio), 1.0 - tl.where(-log_ratio > LARGEST, 0.0, tl.exp(held))

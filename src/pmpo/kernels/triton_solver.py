@@ -41,13 +41,13 @@ def _spread(deficit):
 
 
 @triton.jit
-def solve(y, rho, total, highest, lowest, deficit_at_1, slope_at_1, target):
+def solve(y, rho, total, absent, highest, lowest, deficit_at_1, slope_at_1, target):
     """The p in [0, 1] at which 1 − nESS(p) is `target`, for a target below that at p = 1.
 
     Ends where the target is met to eight machine epsilons, where p no longer moves, and after the reference's number
     of evaluations: Newton's, then as many halvings of the bracket where these have left it open.
 
-    Args: the first five as `moments`.
+    Args: the first six as `moments`.
     """
     single: tl.constexpr = y.dtype == tl.float32
     rounding: tl.constexpr = 1e-6 if single else 2e-15
@@ -67,7 +67,7 @@ def solve(y, rho, total, highest, lowest, deficit_at_1, slope_at_1, target):
     count = 0
     is_open = error > rounding * target
     while is_open:
-        _log_mean, deficit, slope = moments(y, rho, total, highest, lowest, p)
+        _log_mean, deficit, slope = moments(y, rho, total, absent, highest, lowest, p)
         gap = deficit - target
         best = tl.where(tl.abs(gap) < error, p, best)
         error = tl.where(tl.abs(gap) < error, tl.abs(gap), error)
@@ -89,15 +89,15 @@ def solve(y, rho, total, highest, lowest, deficit_at_1, slope_at_1, target):
 
 
 @triton.jit
-def solved_exponent(y, rho, total, highest, lowest, clip_fraction, number, active, TARGET: tl.constexpr):
+def solved_exponent(y, rho, total, absent, highest, lowest, clip_fraction, number, active, TARGET: tl.constexpr):
     """p of a completion: 1 where it takes part in nothing, or meets its target there.
 
-    Args: the first five as `moments`; number: of `SCALARS`, the target's.
+    Args: the first six as `moments`; number: of `SCALARS`, the target's.
     """
     p = tl.full((), 1.0, y.dtype)
-    _log_mean, deficit, slope = moments(y, rho, total, highest, lowest, p)
+    _log_mean, deficit, slope = moments(y, rho, total, absent, highest, lowest, p)
     target = target_deficit(deficit, clip_fraction, number, TARGET)
     # Not deficit > target: where a log ratio is NaN the reference has p = 0, as has `solve`
     if active & ((deficit <= target) == False):  # noqa: E712
-        p = solve(y, rho, total, highest, lowest, deficit, slope, target)
+        p = solve(y, rho, total, absent, highest, lowest, deficit, slope, target)
     return p
