@@ -73,7 +73,7 @@ def run(
             _on_device(scalars, log_probs_BT.device),
             losses_B, gradient_BT, diagnostics, flags,
             rows, width, *(0 if each is None else each.stride(0) for each in given),
-            **formulas(plan, scalars, log_probs_BT.dtype), BLOCK=block, num_warps=warps(block),
+            **formulas(plan, scalars, log_probs_BT.dtype), AGAIN=block >= _READ_AGAIN, BLOCK=block, num_warps=warps(block),
         )  # fmt: skip
     return Rows(losses_B, gradient_BT, diagnostics, *flags.view(torch.bool).unbind())
 
@@ -99,6 +99,8 @@ def warps(block: int) -> int:
 
 
 _SMALLEST_BLOCK = 32
+_READ_AGAIN = 16384
+"""Block from which a thread has no registers left for all that the gradient needs of its tokens."""
 
 
 def _check(log_probs_BT: Tensor, exponent_fits: bool) -> None:
