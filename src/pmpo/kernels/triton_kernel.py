@@ -119,19 +119,19 @@ def _clipped_mean(scalars_ptr, log_mean, advantage, WIDE: tl.constexpr):
     return mean, tl.where(held, tl.exp(log_surrogate), mean), held, beyond
 
 
-@triton.jit
+@triton.jit(do_not_specialize_on_alignment=["mask_ptr"])
 def policy_loss_kernel(
     log_probs_ptr, old_ptr, mask_ptr, advantages_ptr, exponent_ptr, weights_ptr, reference_ptr, scalars_ptr,
     losses_ptr, gradient_ptr, diagnostics_ptr, flags_ptr,
     rows, width, log_probs_stride, old_stride, mask_stride, weights_stride, reference_stride,
     REGION: tl.constexpr, TARGET: tl.constexpr, ONE_SIDED: tl.constexpr, OVER_UNCLIPPED: tl.constexpr,
     BIAS_CORRECTION: tl.constexpr, OLD_KL: tl.constexpr, LARGEST: tl.constexpr, WIDE: tl.constexpr,
-    AGAIN: tl.constexpr, BLOCK: tl.constexpr,
+    QUADS: tl.constexpr, AGAIN: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """One completion; `pmpo.kernels.triton_launch.run` has the tensors.
 
-    No exponent: it is solved. No weights: ρ = 1. LARGEST is the largest number of the gradient's dtype, AGAIN whether
-    the gradient reads the tokens again.
+    No exponent: it is solved. No weights: ρ = 1. LARGEST is the largest number of the gradient's dtype; QUADS whether
+    rows of the mask begin at multiples of four bytes; AGAIN whether the gradient reads the tokens again.
     """
     row = tl.program_id(0).to(tl.int64)
     lane = tl.arange(0, BLOCK)
@@ -139,6 +139,8 @@ def policy_loss_kernel(
     log_probs_ptr += row * log_probs_stride
     old_ptr += row * old_stride
     mask_ptr += row * mask_stride
+    if QUADS:  # no more: sixteen bytes a thread would be the layout of all tensors, with 64 bytes a thread of float32
+        mask_ptr = tl.multiple_of(mask_ptr, 4)
     if weights_ptr is not None:
         weights_ptr += row * weights_stride
     if reference_ptr is not None:

@@ -73,7 +73,7 @@ def run(
             _on_device(scalars, log_probs_BT.device),
             losses_B, gradient_BT, diagnostics, flags,
             rows, width, *(0 if each is None else each.stride(0) for each in given),
-            **formulas(plan, scalars, log_probs_BT.dtype), AGAIN=block >= _READ_AGAIN, BLOCK=block, num_warps=warps(block),
+            **formulas(plan, scalars, log_probs_BT.dtype), QUADS=counted_BT.data_ptr() % 4 == 0 == counted_BT.stride(0) % 4, AGAIN=block >= _READ_AGAIN, BLOCK=block, num_warps=warps(block),
         )  # fmt: skip
     return Rows(losses_B, gradient_BT, diagnostics, *flags.view(torch.bool).unbind())
 
