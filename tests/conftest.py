@@ -8,6 +8,7 @@ import pytest
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models: more threads only wait for each other
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("TRITON_INTERPRET", "1")  # kernels without a GPU; on one: TRITON_INTERPRET=0
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE / folder) for folder in ("", "objective", "integrations", "launchers", "web_browser")]
 

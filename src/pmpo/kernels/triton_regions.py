@@ -51,12 +51,12 @@ def _moved(log_ratio, log_prob, REGION: tl.constexpr):
 
 @triton.jit
 def token_region(log_ratio, log_prob, advantage, numbers, REGION: tl.constexpr):
-    """What the region makes of log ratios log_ratio.
+    """What the region makes of log ratios l.
 
     Args:
         log_prob: log π_θ, for regions that look at probabilities; else anything.
         numbers: (down, up, log_cap, tau_positive, tau_negative, fall, rise) of `SCALARS`.
-    Returns: c, nats; ∂c/∂log_ratio; bool, tokens that count as clipped where A is not 0 (one-sided); bool, those outside the
+    Returns: c, nats; ∂c/∂l; bool, tokens that count as clipped where A is not 0 (one-sided); bool, those outside the
         range whatever the sign of A (two-sided).
     """
     down, up, log_cap, tau_positive, tau_negative, fall, rise = numbers
@@ -95,8 +95,8 @@ def reference_kl(x, raw, BIAS_CORRECTION: tl.constexpr):
         raw: log π_θ − log π_old as it came, whose ratio multiplies the estimate under the bias correction.
     """
     held = tl.where(x > _SATURATION, _SATURATION, x)
-    estimate = excess(held) + (held - x)
-    slope = 1.0 - tl.where(x > _SATURATION, 0.0, tl.exp(held))
+    estimate = excess(held) + tl.where(x > _SATURATION, _SATURATION - x, 0.0)
+    slope = 1.0 - tl.where(x <= _SATURATION, tl.exp(held), 0.0)
     if BIAS_CORRECTION:  # ratio times estimate is held at 80 nats, as each of them is
         cap = _SATURATION - (bounded(x, 0.0, _SATURATION) + log1p(tl.abs(x)))
         free = bounded(raw, -_SATURATION, _SATURATION)
@@ -110,6 +110,7 @@ def reference_kl(x, raw, BIAS_CORRECTION: tl.constexpr):
 
 @triton.jit
 def old_kl(log_ratio, LARGEST: tl.constexpr):
-    """A token's estimate of KL(π_θ ‖ π_old), which stops growing exponentially at LARGEST nats, and its slope in log_ratio."""
+    """A token's estimate of KL(π_θ ‖ π_old), which stops growing exponentially at LARGEST nats, and its slope in l."""
     held = tl.where(-log_ratio > LARGEST, LARGEST, -log_ratio)
-    return excess(held) + (held + log_ratio), 1.0 - tl.where(-log_ratio > LARGEST, 0.0, tl.exp(held))
+    estimate = excess(held) + tl.where(-log_ratio > LARGEST, -log_ratio - LARGEST, 0.0)
+    return estimate, 1.0 - tl.where(-log_ratio <= LARGEST, tl.exp(held), 0.0)
