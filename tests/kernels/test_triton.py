@@ -10,10 +10,10 @@ pytest.importorskip(
     "triton", reason="Triton is not installed: `pip install triton` (Linux); it runs here without a GPU"
 )
 
-from golden import WIDTH, batch_of
 from triton_calls import CONTEXT, assert_close, fused, numbers_of, reference, rows_of
 
 import pmpo
+from golden import WIDTH, batch_of
 from pmpo.objective.exponents import ClipAwareESS
 from pmpo.objective.target_maps import LinearMap, PowerMap, RampMap
 

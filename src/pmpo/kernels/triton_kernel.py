@@ -95,12 +95,12 @@ def _penalties(
 
 
 @triton.jit
-def _write(diagnostics_ptr, rows, p, one_sided, two_sided, deficit, mean, largest, high, low, kl, kl_ref):
+def _write(diagnostics_ptr, rows, p, one_sided, two_sided, ess, mean, largest, high, low, kl, kl_ref):
     """One column of `Rows.diagnostics`."""
     tl.store(diagnostics_ptr, p)
     tl.store(diagnostics_ptr + rows, one_sided)
     tl.store(diagnostics_ptr + 2 * rows, two_sided)
-    tl.store(diagnostics_ptr + 3 * rows, 1.0 - deficit)
+    tl.store(diagnostics_ptr + 3 * rows, ess)
     tl.store(diagnostics_ptr + 4 * rows, mean)
     tl.store(diagnostics_ptr + 5 * rows, largest)
     tl.store(diagnostics_ptr + 6 * rows, high)
@@ -193,7 +193,7 @@ def policy_loss_kernel(
             p = solved_exponent(z, rho, total, absent, top, bottom, fraction, number, active, TARGET)
         else:
             p = solved_exponent(y, rho, total, absent, highest, lowest, fraction, number, active, TARGET)
-    log_growth, deficit, _slope = moments(y, rho, total, absent, highest, lowest, p)
+    log_growth, ess, _deficit, _slope = moments(y, rho, total, absent, highest, lowest, p)
     log_mean = center + tl.where(p == 0.0, 0.0, log_growth / tl.where(p == 0.0, 1.0, p))
     mean, surrogate, held, beyond = _clipped_mean(scalars_ptr, log_mean, advantage, WIDE)
 
@@ -215,7 +215,7 @@ def policy_loss_kernel(
     tl.store(gradient_ptr + row * width + lane, gradient.to(gradient_ptr.dtype.element_ty), mask=inside)
     tl.store(losses_ptr + row, omega * (penalty - tl.where(active, gain * surrogate, 0.0)))
     _write(
-        diagnostics_ptr + row, rows, p, tl.where(held, 1.0, one_sided), tl.where(beyond, 1.0, two_sided), deficit,
+        diagnostics_ptr + row, rows, p, tl.where(held, 1.0, one_sided), tl.where(beyond, 1.0, two_sided), ess,
         mean, size, high, low, kl, kl_ref,
     )  # fmt: skip
     nonfinite = (bads > 0) | (isfinite(advantage) == False) | (isfinite(kl_ref) == False)  # noqa: E712

@@ -65,7 +65,6 @@ def run(
     given = [_rows_apart(each) for each in (log_probs_BT, old_log_probs_BT, mask_BT.view(torch.uint8))]
     given += [None if each is None else _rows_apart(each) for each in (weights_BT, ref_log_probs_BT)]
     new_BT, old_BT, counted_BT, rho_BT, reference_BT = given
-    block = triton.next_power_of_2(max(width, _SMALLEST_BLOCK))
     if rows:
         policy_loss_kernel[(rows,)](
             new_BT, old_BT, counted_BT, advantages_B.contiguous(),
@@ -73,7 +72,8 @@ def run(
             _on_device(scalars, log_probs_BT.device),
             losses_B, gradient_BT, diagnostics, flags,
             rows, width, *(0 if each is None else each.stride(0) for each in given),
-            **formulas(plan, scalars, log_probs_BT.dtype), QUADS=counted_BT.data_ptr() % 4 == 0 == counted_BT.stride(0) % 4, AGAIN=block >= _READ_AGAIN, BLOCK=block, num_warps=warps(block),
+            **formulas(plan, scalars, log_probs_BT.dtype), **shape(width),
+            QUADS=counted_BT.data_ptr() % 4 == 0 == counted_BT.stride(0) % 4,
         )  # fmt: skip
     return Rows(losses_B, gradient_BT, diagnostics, *flags.view(torch.bool).unbind())
 
@@ -93,9 +93,13 @@ def formulas(plan: Plan, scalars: list[Any], dtype: torch.dtype) -> dict[str, An
     }
 
 
-def warps(block: int) -> int:
-    """Of 32 threads each: eight tokens a thread, up to the 32 that a program can have."""
-    return min(32, max(1, block // 256))
+def shape(width: int) -> dict[str, Any]:
+    """How many tokens a program holds, by how many threads, and whether it must read them twice.
+
+    Eight tokens a thread, in warps of 32 threads, up to the 32 warps that a program can have.
+    """
+    block = triton.next_power_of_2(max(width, _SMALLEST_BLOCK))
+    return {"BLOCK": block, "AGAIN": block >= _READ_AGAIN, "num_warps": min(32, max(1, block // 256))}
 
 
 _SMALLEST_BLOCK = 32

@@ -80,12 +80,11 @@ def moments(y, rho, total, absent, highest, lowest, p):
         rho: ρ, of which the largest is 1; or the number 1 for every lane, of which `absent` are no tokens.
         total: Σρ over tokens, 1 where that is 0.
         highest, lowest: largest and smallest y.
-    Returns: log(Σρe^{py}/Σρ), which is p(log M − c̄); 1 − nESS(p); and the derivative of log nESS in p.
-
-    1 − nESS is the variance of the weights over their mean square, which keeps its digits where nESS is near 1.
+    Returns: log(Σρe^{py}/Σρ), which is p(log M − c̄); nESS(p); 1 − nESS(p), the variance of the weights over their mean
+        square, which has all its digits where nESS is near 1; and the derivative of log nESS in p.
     """
     peak = tl.where(p > 0.0, p * highest, p * lowest)
-    log_mean, deficit, slope = peak, peak, peak
+    log_mean, ess, deficit, slope = peak, peak, peak, peak
     if peak <= _CENTRED_NATS:  # a lane that is no token has y = 0, and adds 0
         grown = expm1(p * y)
         mean, lean = sum_2(rho * grown, rho * grown * y)
@@ -93,6 +92,7 @@ def moments(y, rho, total, absent, highest, lowest, p):
         mean, lean, square, more = mean / total, lean / total, square / total, more / total
         second = 1.0 + 2.0 * mean + square  # the mean of e^{2py}
         log_mean = log1p(mean)
+        ess = (1.0 + mean) * (1.0 + mean) / second
         deficit = (square - mean * mean) / second
         slope = 2.0 * (lean / (1.0 + mean) - (2.0 * lean + more) / second)
     else:
@@ -102,6 +102,7 @@ def moments(y, rho, total, absent, highest, lowest, p):
         none = tl.exp(-peak)
         first, second = first - absent * none, second - absent * none * none
         log_mean = peak + tl.log(first / total)
-        deficit = 1.0 - first * first / (total * second)
+        ess = first * first / (total * second)
+        deficit = 1.0 - ess
         slope = 2.0 * (lean / first - more / second)
-    return log_mean, bounded(deficit, 0.0, 1.0), slope
+    return log_mean, bounded(ess, 0.0, 1.0), bounded(deficit, 0.0, 1.0), slope

@@ -67,7 +67,7 @@ def solve(y, rho, total, absent, highest, lowest, deficit_at_1, slope_at_1, targ
     count = 0
     is_open = error > rounding * target
     while is_open:
-        _log_mean, deficit, slope = moments(y, rho, total, absent, highest, lowest, p)
+        _log_mean, ess, deficit, slope = moments(y, rho, total, absent, highest, lowest, p)
         gap = deficit - target
         best = tl.where(tl.abs(gap) < error, p, best)
         error = tl.where(tl.abs(gap) < error, tl.abs(gap), error)
@@ -76,8 +76,8 @@ def solve(y, rho, total, absent, highest, lowest, deficit_at_1, slope_at_1, targ
         fall = bounded(-slope, least, float("inf"))  # of log nESS
         spread = _spread(deficit)
         step = p - (spread - goal) * 2.0 * spread / fall
-        above = bounded(1.0 - deficit - floor, least, 1.0)
-        far = p + (tl.log(above) - log_goal) * above / (fall * (1.0 - deficit) + least)
+        above = bounded(ess - floor, least, 1.0)
+        far = p + (tl.log(above) - log_goal) * above / (fall * ess + least)
         step = tl.where(goal_is_far & (deficit > 0.1), far, step)
         inside = (step > low) & (step < high) & (count < _NEWTONS)
         previous = p
@@ -95,7 +95,7 @@ def solved_exponent(y, rho, total, absent, highest, lowest, clip_fraction, numbe
     Args: the first six as `moments`; number: of `SCALARS`, the target's.
     """
     p = tl.full((), 1.0, y.dtype)
-    _log_mean, deficit, slope = moments(y, rho, total, absent, highest, lowest, p)
+    _log_mean, _ess, deficit, slope = moments(y, rho, total, absent, highest, lowest, p)
     target = target_deficit(deficit, clip_fraction, number, TARGET)
     # Not deficit > target: where a log ratio is NaN the reference has p = 0, as has `solve`
     if active & ((deficit <= target) == False):  # noqa: E712
