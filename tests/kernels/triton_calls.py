@@ -1,6 +1,7 @@
 """The Triton kernel beside the reference: in Triton's interpreter, or on a GPU where TRITON_INTERPRET=0 is set."""
 
 import os
+from functools import partial
 
 import numpy
 import torch
@@ -30,7 +31,12 @@ NAMES = ("new", "old", "mask", "advantages", "weights", "reference")
 
 
 def fused(objective, batch, context=CONTEXT):
-    """`Rows` of the kernel. A batch: {"new", "old", "mask", "advantages" and perhaps "weights", "reference"}."""
+    """`Rows` of the kernel."""
+    return call_of(objective, batch, context)()
+
+
+def call_of(objective, batch, context=CONTEXT):
+    """The kernel's call for {"new", "old", "mask", "advantages" and perhaps "weights", "reference"}."""
     there = {name: batch[name].to(DEVICE) for name in NAMES if batch.get(name) is not None}
     new_BT = there["new"]
     like = new_BT if new_BT.dtype == torch.float64 else new_BT.float()
@@ -40,17 +46,8 @@ def fused(objective, batch, context=CONTEXT):
     if plan.target == Target.GIVEN:
         facts = ExponentFacts(None, None, None, None, None, None, there["advantages"].to(like), context)
         exponent_B = per_completion(objective.exponent(facts), like, "exponent")
-    return run(
-        plan,
-        numbers,
-        new_BT,
-        there["old"],
-        there["mask"],
-        there["advantages"],
-        exponent_B,
-        there.get("weights"),
-        there.get("reference"),
-    )
+    rest = (there.get("weights"), there.get("reference"))
+    return partial(run, plan, numbers, new_BT, there["old"], there["mask"], there["advantages"], exponent_B, *rest)
 
 
 def reference(objective, batch, context=CONTEXT):
