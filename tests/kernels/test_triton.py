@@ -86,7 +86,7 @@ def test_penalties(corrected):
     assert_close(objective, rows_of(19, rows=3, weights=True, reference=True), EXACT)
 
 
-@pytest.mark.parametrize("exponent", [-2.0, 0.0, 1e-6, 2.0, 60.0])
+@pytest.mark.parametrize("exponent", [-2.0, 0.0, 1e-6, 2.0, 30.0, 60.0])
 def test_given_exponents(exponent):
     assert_close(pmpo.objective("gmpo", exponent=exponent), rows_of(19, rows=2), EXACT)
 
@@ -97,7 +97,7 @@ def test_given_exponents(exponent):
 @pytest.mark.parametrize("width", [1, 2, 33, 128, 1000, 4096, 20000])
 def test_every_length(width):
     """20,000 tokens are read a second time for the gradient."""
-    assert_close(pmpo.objective("pmpo"), rows_of(width, rows=2, spread=0.5, weights=width < 40), 1e-9)
+    assert_close(pmpo.objective("pmpo"), rows_of(width, rows=2, spread=0.2, weights=width < 40), 1e-9)
 
 
 def error(got, exact):
@@ -124,6 +124,16 @@ def test_error_of_float32_is_no_larger_than_the_references_own(name, width, spre
         pairs[field] = (got.diagnostics[place], *(numbers_of(one[2])[place] for one in (theirs, exact)))
     for field, (ours, others, truth) in pairs.items():
         assert error(ours.cpu(), truth) <= error(others, truth) + budget, field
+
+
+def test_exponents_keep_their_digits_where_log_ratios_hardly_differ():
+    """1 − nESS is small there; the reference compares nESS itself, and its p is off by 6,000 epsilons on this batch."""
+    narrow = rows_of(33, rows=3, spread=0.01, dtype=torch.float32, seed=33)
+    wide = {key: values.double() if values.is_floating_point() else values for key, values in narrow.items()}
+    objective = pmpo.objective("pmpo", trust_region="log_ratio:log_ratio_low=0.01,log_ratio_high=0.015")
+    exact_B = reference(objective, wide)[2].exponent
+    assert ((exact_B > 0.0) & (exact_B < 1.0)).any()
+    assert error(fused(objective, narrow).diagnostics[0].cpu(), exact_B) < 50 * torch.finfo(torch.float32).eps
 
 
 # ---- the solver -----------------------------------------------------------------------------------------------------
