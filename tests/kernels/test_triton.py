@@ -86,7 +86,7 @@ def test_penalties(corrected):
     assert_close(objective, rows_of(19, rows=3, weights=True, reference=True), EXACT)
 
 
-@pytest.mark.parametrize("exponent", [-2.0, 0.0, 1e-6, 2.0, 30.0, 60.0])
+@pytest.mark.parametrize("exponent", [-2.0, 0.0, 1e-6, 2.0, 62.0, 100.0])
 def test_given_exponents(exponent):
     assert_close(pmpo.objective("gmpo", exponent=exponent), rows_of(19, rows=2), EXACT)
 
