@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 CLUSTER := .venv-cluster
 VERL := .venv-verl
+TRITON := .venv-triton
 VLLM := .venv-vllm
 
-.PHONY: demo test long cluster verl vllm faults browser chromium check install clean
+.PHONY: demo test long bench cluster triton verl vllm faults browser chromium check install clean
 
 demo: install  ## a small model made on the spot learns sums with PMPO; then two objectives beside each other
 	$(BIN)/pmpo train
@@ -43,6 +44,17 @@ $(VERL)/.installed: pyproject.toml constraints-verl.txt
 	$(VERL)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-verl.txt torch
 	$(VERL)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-verl.txt \
 	  --editable ".[verl,grading]" pytest
+	@touch $@
+
+triton: $(TRITON)/.installed  ## the GPU's kernel in Triton's interpreter, in an environment of its own (about three minutes)
+	TRITON_INTERPRET=1 $(TRITON)/bin/python -m pytest -rs tests/triton_interpreter
+
+$(TRITON)/.installed: pyproject.toml
+	@echo "Installing into $(TRITON) (about a minute)"
+	$(PYTHON) -m venv $(TRITON)
+	$(TRITON)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch numpy pytest
+	$(TRITON)/bin/pip install --quiet --disable-pip-version-check triton==3.8.0
+	$(TRITON)/bin/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
 vllm: $(VLLM)/.installed  ## PMPOTrainer and `pmpo eval` with a real vLLM on CPUs (five to eight minutes with the install)

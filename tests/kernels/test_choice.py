@@ -1,5 +1,7 @@
 """Which implementation is chosen, and why."""
 
+import importlib.util
+
 import pytest
 import torch
 
@@ -75,6 +77,9 @@ def test_bounds_of_ones_own_under_the_min_rule_are_fused():
 def test_unknown_names_and_devices():
     with pytest.raises(InputError, match=r"implementation 'fussed'.*fused"):
         pmpo.choose(pmpo.OBJECTIVES["grpo"], "fussed")
+    if importlib.util.find_spec("triton") is None:
+        chosen = pmpo.choose(pmpo.OBJECTIVES["grpo"], "auto", "cuda")
+        assert chosen.name == "reference" and "needs Triton, which is not installed" in chosen.reason
     assert pmpo.choose(pmpo.OBJECTIVES["grpo"], "auto", "meta").reason == "there is no kernel for meta"
 
 

@@ -257,7 +257,7 @@ def test_evaluations_are_few_and_none_where_nothing_is_clipped():
     for seed in range(6):
         rows, evaluations, residual = _solved(batch_of(seed, torch.float64))
         p_B, f_B = rows.diagnostics[0], rows.diagnostics[2]
-        none_B = rows.active_B & (f_B == 0)
+        none_B = rows.active & (f_B == 0)
         assert (evaluations[none_B] == 0).all() and (p_B[none_B] == 1).all() and residual.max() < 1e-11
         solved += evaluations[(p_B > 0) & (p_B < 1)].tolist()
         unclipped += int(none_B.sum())

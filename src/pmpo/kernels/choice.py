@@ -20,7 +20,7 @@ from torch import Tensor
 from pmpo.foundation.errors import InputError, unknown_name
 from pmpo.kernels import cpu
 from pmpo.kernels.build import find_compiler, library
-from pmpo.kernels.fused import Backend, fused_policy_loss
+from pmpo.kernels.fused import Backend, eager_ratio_sums, fused_policy_loss
 from pmpo.kernels.plan import CannotFuseError, Plan, plan_of
 from pmpo.objective.batch import BatchContext
 from pmpo.objective.policy_loss import PolicyLoss
@@ -131,4 +131,8 @@ def _backend(device: str) -> Backend:
     if device == "cpu":
         library()
         return Backend(f"C++ on the CPU, compiled by {find_compiler()}", cpu.run, cpu.ratio_sums)
+    if device == "cuda":
+        from pmpo.kernels import triton_launch  # where Triton is
+
+        return Backend("Triton on CUDA", triton_launch.run, eager_ratio_sums)
     raise CannotFuseError(f"there is no kernel for {device}")

@@ -14,10 +14,10 @@ from pmpo.kernels.rows import DIAGNOSTICS, Rows
 from pmpo.objective.batch import BatchContext, per_completion
 from pmpo.objective.diagnostics import Diagnostics
 from pmpo.objective.facts import ExponentFacts
-from pmpo.objective.loss_inputs import PlainInputs, check_needs, decoupled, plain_inputs
+from pmpo.objective.loss_inputs import PlainInputs, check_needs, checked_inputs, decoupled, plain_inputs
 from pmpo.objective.policy_loss import PolicyLoss, token_facts
 from pmpo.objective.presets import Objective
-from pmpo.objective.ratio_sums import lacks_ratio_sums
+from pmpo.objective.ratio_sums import lacks_ratio_sums, sums_of
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,19 @@ def fused_policy_loss(
     return PolicyLoss(
         _WithGradient.apply(plain.log_probs_BT, loss, rows.gradient_BT),  # type: ignore[no-untyped-call]
         Diagnostics(
-            **dict(zip(DIAGNOSTICS, rows.diagnostics, strict=True)), active=rows.active_B, nonfinite=rows.nonfinite_B
+            **dict(zip(DIAGNOSTICS, rows.diagnostics, strict=True)), active=rows.active, nonfinite=rows.nonfinite
         ),
         lambda: token_facts(objective, plain, batch),
     )
+
+
+def eager_ratio_sums(
+    log_probs_BT: Tensor, old_log_probs_BT: Tensor, mask_BT: Tensor, weights_BT: Tensor | None
+) -> Tensor:
+    """(Σ ρr, Σ ρr², Σ ρ) by the reference, for a backend that has nothing faster."""
+    none_B = log_probs_BT.new_zeros(len(mask_BT))
+    plain = PlainInputs(log_probs_BT, old_log_probs_BT, mask_BT, none_B, weights_BT, None)
+    return sums_of(checked_inputs(plain, None))
 
 
 def _exponents(objective: Objective, plain: PlainInputs, batch: BatchContext) -> Tensor:

@@ -40,7 +40,7 @@ def ratio_sums(
     """
     old_log_probs, loss_weights = decoupled(objective, old_log_probs, sampler_log_probs, mask, loss_weights)
     zeros_B = log_probs.new_zeros(log_probs.shape[0])
-    return _sums(checked_inputs(plain_inputs(log_probs, old_log_probs, zeros_B, mask, loss_weights, None), None))
+    return sums_of(checked_inputs(plain_inputs(log_probs, old_log_probs, zeros_B, mask, loss_weights, None), None))
 
 
 def with_ratio_sums(objective: Objective, given: LossInputs) -> LossInputs:
@@ -50,7 +50,7 @@ def with_ratio_sums(objective: Objective, given: LossInputs) -> LossInputs:
     """
     if not lacks_ratio_sums(objective, given.batch, len(given.counts_B)):
         return given
-    return replace(given, batch=replace(given.batch, ratio_sums=_sums(given)))
+    return replace(given, batch=replace(given.batch, ratio_sums=sums_of(given)))
 
 
 def lacks_ratio_sums(objective: Objective, batch: BatchContext, rows: int) -> bool:
@@ -72,7 +72,8 @@ def lacks_ratio_sums(objective: Objective, batch: BatchContext, rows: int) -> bo
 
 
 @torch.no_grad()
-def _sums(given: LossInputs) -> Tensor:
+def sums_of(given: LossInputs) -> Tensor:
+    """(Σ ρr, Σ ρr², Σ ρ) of inputs that are checked."""
     rho_BT, ratios_BT = given.weights_BT.double(), given.log_ratios_BT.detach().double().exp()
     rho_BT = torch.where(given.weighted_BT, rho_BT, 0.0)
     return torch.stack([(rho_BT * ratios_BT).sum(), (rho_BT * ratios_BT.square()).sum(), rho_BT.sum()])
