@@ -343,8 +343,8 @@ def test_unchanged_switches_of_trl_have_trls_defaults():
     ours = {f.name: f.default for f in dataclasses.fields(PMPOConfig)}
     changed = {name for name in theirs if ours[name] is not theirs[name] and ours[name] != theirs[name]}
     assert changed == {
-        "beta", "epsilon", "importance_sampling_level", "loss_type", "sapo_temperature_neg", "sapo_temperature_pos",
-        "scale_rewards", "use_bias_correction_kl",
+        "beta", "epsilon", "importance_sampling_level", "logging_nan_inf_filter", "loss_type", "sapo_temperature_neg",
+        "sapo_temperature_pos", "scale_rewards", "use_bias_correction_kl",
     }  # fmt: skip
 
 
@@ -362,6 +362,7 @@ def test_metrics_of_a_step_agree_with_the_diagnostics():
     inputs["advantages"][0] = 0.0
     one = trainer(config())
     loss_and_grads(one, inputs)
+    one._settle("train")
     got = one._windows["train"].metrics()
     with torch.no_grad():
         logps = one._get_per_token_logps_and_entropies(

@@ -91,6 +91,11 @@ class PMPOConfig(GRPOConfig):
         "Upper bound: ratios below 1 + epsilon_high (default: epsilon); of pass_through (CISPO) the largest ratio (5).",
     )
     delta: float | None = _option(None, "Dual clip: the largest ratio a token may reach where the advantage is < 0.")
+    logging_nan_inf_filter: bool = _option(
+        False,
+        "transformers' look at every loss before it is logged, for which it waits for the device. on_nonfinite sees to "
+        "those that are not finite, once an update.",
+    )
     on_nonfinite: str | None = _option(
         None,
         "A NaN or infinite loss or gradient: skip the step and count it, or raise. Default: skip; raise with "
@@ -124,6 +129,17 @@ class PMPOConfig(GRPOConfig):
         "Completions of a text that a process generates at once with transformers' generate; 0: the whole round. "
         "Default: what GRPOTrainer would, per_device_train_batch_size x gradient_accumulation_steps, or the whole "
         "round where its size is given.",
+    )
+    decoding_loop: str = _option(
+        "auto",
+        "What draws tokens where transformers would: auto, a loop that draws the same tokens in less time (the prompt "
+        "of a group passes through the model once, ended completions are dropped), and transformers' own, with a "
+        "warning, for models and options that it does not know; or transformers, always its own.",
+    )
+    recompute_old_log_probs: bool = _option(
+        False,
+        "Compute the log-probabilities at the start of a round by another pass of the model also where sampling has "
+        "given them: in float32, of completions of one turn drawn by the loop of decoding_loop auto.",
     )
     token_samples: int = _option(
         4,
