@@ -103,7 +103,7 @@ def wrap_parts(watch: Stopwatch) -> None:
         (HostTrainer, "_generate_single_turn", "generation"),
         (HostTrainer, "_calculate_rewards", "rewards"),
         (HostTrainer, "_compute_loss", loss_of),
-        (HostTrainer, "_get_per_token_logps_and_entropies", lambda: pass_ if watch.part == loss_of else old),
+        (HostTrainer, "log_probs_of", lambda: pass_ if watch.part == loss_of else old),
         (ChunkedLogProbFunction, "forward", lambda: old if watch.part == old else "head"),
         (loss, "policy_loss", "policy loss"),
         (Measures, "_measure", metrics),

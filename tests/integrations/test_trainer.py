@@ -343,8 +343,8 @@ def test_unchanged_switches_of_trl_have_trls_defaults():
     ours = {f.name: f.default for f in dataclasses.fields(PMPOConfig)}
     changed = {name for name in theirs if ours[name] is not theirs[name] and ours[name] != theirs[name]}
     assert changed == {
-        "beta", "epsilon", "importance_sampling_level", "logging_nan_inf_filter", "loss_type", "sapo_temperature_neg",
-        "sapo_temperature_pos", "scale_rewards", "use_bias_correction_kl",
+        "beta", "epsilon", "importance_sampling_level", "loss_type", "sapo_temperature_neg", "sapo_temperature_pos",
+        "scale_rewards", "use_bias_correction_kl",
     }  # fmt: skip
 
 

@@ -234,7 +234,7 @@ class _Rows:
 
 def _unknown_model(model: Any, inputs: dict[str, Any]) -> str | None:
     """Why a model, or what it is given beside tokens, is left to transformers' loop; None where it is not."""
-    from transformers.generation import GenerationMixin
+    from transformers import GenerationMixin
 
     bare = model.get_base_model() if hasattr(model, "get_base_model") else model
     config = bare.config

@@ -62,8 +62,7 @@ def _with_room(kept: Tensor, used: int, rows: Tensor) -> Tensor:
 
 def room_like(cache: Any) -> Any:
     """An empty cache of as many layers; None where the given one is not of full attention in every layer."""
-    from transformers import Cache, DynamicCache
-    from transformers.cache_utils import CacheLayerMixin, DynamicLayer
+    from transformers import Cache, CacheLayerMixin, DynamicCache, DynamicLayer
 
     plain = type(cache) is DynamicCache and cache.get_seq_length() == 0 and not cache.offloading
     if not plain or not cache.layers or any(type(layer) is not DynamicLayer for layer in cache.layers):

@@ -91,11 +91,6 @@ class PMPOConfig(GRPOConfig):
         "Upper bound: ratios below 1 + epsilon_high (default: epsilon); of pass_through (CISPO) the largest ratio (5).",
     )
     delta: float | None = _option(None, "Dual clip: the largest ratio a token may reach where the advantage is < 0.")
-    logging_nan_inf_filter: bool = _option(
-        False,
-        "transformers' look at every loss before it is logged, for which it waits for the device. on_nonfinite sees to "
-        "those that are not finite, once an update.",
-    )
     on_nonfinite: str | None = _option(
         None,
         "A NaN or infinite loss or gradient: skip the step and count it, or raise. Default: skip; raise with "

@@ -51,6 +51,15 @@ class SkipsNonFinite(HostTrainer):
         super().__init__(*args, **kwargs)
         self._watched: list[_MicroBatch] = []  # of the update under way
 
+    def run_epoch(self, **facts: Any) -> None:
+        """Without transformers' own look at every loss before it is logged, for which it waits for the device: it
+        would find what `guard` has made finite."""
+        chosen, self.args.logging_nan_inf_filter = self.args.logging_nan_inf_filter, False
+        try:
+            super().run_epoch(**facts)
+        finally:
+            self.args.logging_nan_inf_filter = chosen
+
     def guard(self, loss: Tensor, result: PolicyLoss, inputs: dict[str, Any], log_probs_BT: Tensor) -> Tensor:
         """A loss of a finite value. What becomes of the update is decided once for all its micro-batches, before the
         weights change (`NonFiniteGuard`): nothing waits for the device here. At once where another takes the step
