@@ -52,7 +52,8 @@ _UTILS = "trl.trainer.utils"
 METHODS = (
     HostName("_generate_and_score_completions", "inputs", "make_round",
              _in_trl("advantages", "decoding", "loss", "picture_rows", "regimes"),
-             "add a round's reward statistics, correct its advantages, know its log-probabilities, accept rows without pictures, keep the weights at its start"),
+             "add a round's reward statistics, correct its advantages, know its log-probabilities, accept rows without "
+             "pictures, keep the weights at its start"),
     HostName("_tokenize_prompts", "prompts", "tokenize_prompts",
              (*_in_trl("generating", "picture_rows", "preflight"), "runs/held_out.py"),
              "correct empty prompts and rows without pictures, measure prompts, ask held-out problems as in training"),
