@@ -1,6 +1,6 @@
 """Time and peak memory of GRPOTrainer and PMPOTrainer on the same scripts.
 
-    python benchmarks/trainer_cost.py [--blocks 3] [--steps 24] [--output docs/measured/trainer_cost.md]
+    python benchmarks/trainer_cost.py [--blocks 3] [--steps 24] [--scripts embedded] [--output PAGE.md]
 
 Time is wall time on CUDA; on a CPU the time of the one thread that computes, so that a busy machine does not count.
 Blocks of either trainer take turns (A B A B …), each in a child forked from a process with everything imported. A
@@ -38,6 +38,9 @@ from transformers import Qwen2Config, Qwen2ForCausalLM, TrainerCallback
 
 from pmpo.integrations.trl import PMPOConfig, PMPOTrainer
 from pmpo.foundation.files import write_whole
+from pmpo.rewards.exact_sum import sums_reward
+from pmpo.runs.base_model import base_model
+from pmpo.tasks.sums import sample_sums
 from tiny import digit_reward, tiny_tokenizer
 
 WARM_UP = 8
@@ -66,7 +69,23 @@ SCRIPTS: dict[str, dict[str, dict[str, Any]]] = {
         "theirs": {"loss_type": "grpo"},
         "ours": {"objective": "grpo", "steps_per_generation": 1},
     },
+    "embedded default (pmpo train): grpo beside pmpo": {
+        "theirs": {"loss_type": "grpo"},
+        "ours": {"objective": "pmpo", "generation_chunk_size": 0},
+    },
 }
+EMBEDDED = {
+    "per_device_train_batch_size": 64,
+    "steps_per_generation": 8,
+    "max_completion_length": 24,
+    "learning_rate": 1.5e-4,
+    "lr_scheduler_type": "constant",
+    "temperature": 1.0,
+    "beta": 0.0,
+    "gradient_checkpointing": False,
+    "logging_steps": 8,
+}
+"""Of src/pmpo/runs/default.yaml, for both."""
 
 
 class _Clock(TrainerCallback):
@@ -97,16 +116,28 @@ def model() -> Qwen2ForCausalLM:
     )  # fmt: skip
 
 
+def problem(script: str) -> tuple[Any, Any, Dataset, Any, dict[str, Any]]:
+    """Model, reward, rows, tokenizer, and the settings of both sides."""
+    if not script.startswith("embedded"):
+        rows = Dataset.from_dict({"prompt": [f"{i % 10}+{i // 10}=" for i in range(256)]})
+        return model(), digit_reward, rows, tiny_tokenizer(), SHARED
+    base = base_model()
+    sums = sample_sums("train", 2048, seed=0)
+    rows = Dataset.from_dict({"prompt": [one.prompt for one in sums], "answer": [one.answer for one in sums]})
+    policy = Qwen2ForCausalLM.from_pretrained(base.path, dtype=torch.float32)
+    return policy, sums_reward, rows, base.tokenizer, {**SHARED, **EMBEDDED}
+
+
 def worker(script: str, side: str, warm_up: int, steps: int, **changes: Any) -> dict[str, Any]:
     """Run one block. Returns the seconds a step of each round, and the peak of memory over the start, in MB."""
     clock, cuda = _Clock(), torch.cuda.is_available()
     where = {} if cuda else {"use_cpu": True, "bf16": False}
     config, kind = (trl.GRPOConfig, trl.GRPOTrainer) if side == "theirs" else (PMPOConfig, PMPOTrainer)
     with tempfile.TemporaryDirectory() as folder:
-        args = config(folder, max_steps=warm_up + steps, **{**SHARED, **where, **SCRIPTS[script][side], **changes})
-        rows = Dataset.from_dict({"prompt": [f"{i % 10}+{i // 10}=" for i in range(256)]})
+        policy, reward, rows, tokenizer, shared = problem(script)
+        args = config(folder, max_steps=warm_up + steps, **{**shared, **where, **SCRIPTS[script][side], **changes})
         before = _resident()
-        one = kind(model(), digit_reward, args, rows, processing_class=tiny_tokenizer(), callbacks=[clock])
+        one = kind(policy, reward, args, rows, processing_class=tokenizer, callbacks=[clock])
         one.train()
     every = one.args.steps_per_generation // one.args.gradient_accumulation_steps
     ends = clock.ends[max(0, warm_up - 1) :: every]
@@ -188,6 +219,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--blocks", type=int, default=3, help="blocks of each trainer")
     parser.add_argument("--steps", type=int, default=24, help="optimiser steps of a block, a multiple of 8")
+    parser.add_argument("--scripts", default="", help="those whose name holds this; all by default")
     parser.add_argument("--output", type=Path)
     parser.add_argument("--worker", nargs=2, metavar=("SCRIPT", "SIDE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -195,7 +227,7 @@ def main() -> None:
         print(json.dumps(worker(*options.worker, warm_up=0, steps=8, max_completion_length=192)))
         return
     costs = []
-    for script in SCRIPTS:
+    for script in (name for name in SCRIPTS if options.scripts in name):
         costs.append(measure(script, options.blocks, options.steps))
         print(*costs[-1].row(), sep=" | ", flush=True)
     heads = ["script", "updates a round", "TRL, a step", "pmpo, a step", "ratio", "TRL, peak", "pmpo, peak", "ratio"]

@@ -17,6 +17,7 @@ from pmpo.engine.nonfinite import decide, describe_batch, dump_batch, gradient_i
         (False, False, "skip", False, "step"),
         (False, False, "raise", True, "step"),
         (True, False, "skip", False, "skip"),
+        (True, False, "raise", False, "raise"),
         (False, True, "skip", False, "skip"),
         (False, True, "raise", False, "raise"),
         (False, True, "raise", True, "overflow"),

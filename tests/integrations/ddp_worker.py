@@ -23,7 +23,9 @@ def gradient_and_metrics(name):
     one._compute_loss(one.model, share).backward()
     gradient = torch.cat([p.grad.flatten() for p in one.model.parameters() if p.grad is not None])
     dist.all_reduce(gradient)
-    metrics = {"entropy": one._metrics["train"]["entropy"][-1], **one._windows["train"].metrics()}
+    one._settle("train")
+    window = one._windows["train"]
+    metrics = {"entropy": window.entropy, **window.metrics()}
     return {"gradient": (gradient / world).tolist(), "metrics": metrics, "world": world}
 
 

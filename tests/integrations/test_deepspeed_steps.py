@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pmpo.engine.nonfinite import NonFiniteLossError
-from pmpo.integrations.trl.skipping import NonFiniteGuard
+from pmpo.integrations.trl.skipping import NonFiniteGuard, _MicroBatch
 from support import config, loss_inputs, trainer
 
 
@@ -32,7 +32,8 @@ def after_a_step(tmp_path):
     """Calls the guard after a step of an engine, and gives the trainer."""
     one = trainer(config(output_dir=str(tmp_path), on_nonfinite="raise"))
     one.is_deepspeed_enabled, inputs = True, loss_inputs(rows=2)
-    one._last_batch = inputs, inputs["old_per_token_logps"]
+    log_probs, nothing = inputs["old_per_token_logps"], torch.zeros(2, dtype=torch.bool)
+    one._blamed = _MicroBatch(nothing, inputs, log_probs, log_probs.sum())
 
     def ask(engine):
         one.model_wrapped = engine

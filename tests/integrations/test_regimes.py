@@ -124,7 +124,7 @@ def test_the_correction_reaches_the_loss():
 def test_ratios_to_the_sampler():
     one = trainer(config(max_steps=2, sampler_noise=0.5, old_policy="sampler"))
     seen, measure = [], one._measure
-    one._measure = lambda result, mask: (seen.append(result.diagnostics), measure(result, mask))
+    one._measure = lambda result, mask, entropies: (seen.append(result.diagnostics), measure(result, mask, entropies))
     one.train()
     assert seen[0].max_abs_log_ratio.max() > 0.3, "the first update of a round is not at ratio 1"
 

@@ -362,6 +362,7 @@ def test_metrics_of_a_step_agree_with_the_diagnostics():
     inputs["advantages"][0] = 0.0
     one = trainer(config())
     loss_and_grads(one, inputs)
+    one._settle("train")
     got = one._windows["train"].metrics()
     with torch.no_grad():
         logps = one._get_per_token_logps_and_entropies(

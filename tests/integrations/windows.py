@@ -3,6 +3,7 @@
 import math
 from collections import defaultdict
 
+from torch.nn.functional import pad
 from transformers import TrainerCallback
 
 import oracle
@@ -19,7 +20,7 @@ class Recorder(TrainerCallback):
         self.one, self.windows = one, []
         self._passes, self._generations = defaultdict(list), defaultdict(list)
         compute, forward, generate = (
-            one._compute_loss, one._get_per_token_logps_and_entropies, one._generate_and_score_completions,
+            one._compute_loss, one.log_probs_of, one._generate_and_score_completions,
         )  # fmt: skip
         last = []
 
@@ -39,7 +40,7 @@ class Recorder(TrainerCallback):
             self._generations[self.mode].append(generation(output, rewards, one.num_generations))
             return output
 
-        one._get_per_token_logps_and_entropies = record_forward
+        one.log_probs_of = record_forward
         one._compute_loss = record_loss
         one._generate_and_score_completions = record_generation
         one.add_callback(self)
@@ -55,6 +56,7 @@ class Recorder(TrainerCallback):
 
 def micro_batch(inputs, log_probs, entropies, value):
     mask = inputs["completion_mask"].bool()
+    log_probs, entropies = (pad(x, (0, mask.shape[1] - x.shape[1])) for x in (log_probs, entropies))  # cut off there
     old = inputs.get("old_per_token_logps")
     ratios = (log_probs - (log_probs if old is None else old)).double()
     return {

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 import pmpo
-from pmpo.engine.window import Ranks, Window
+from pmpo.engine.window import Window
 from pmpo.integrations.verl import metrics as windows
 from pmpo.integrations.verl.checks import AGGREGATIONS
 from rounds import REWARD_MEAN, REWARD_STD, log_probs_of, make_round, padded
@@ -100,7 +100,7 @@ def expected(preset: str, *, weights: bool = False, entropy: float = 0.0) -> tup
         loss = loss - entropy * (share_B[objective.sequence_weight] * mean_B).sum()
     loss.backward()
     window = Window()
-    window.add_result(result, mask_BT, 1.0, Ranks())
+    window.add_result(result, mask_BT, 1.0)
     return {name: weight.grad for name, weight in model.named_parameters()}, window.metrics()
 
 

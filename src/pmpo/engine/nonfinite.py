@@ -22,7 +22,7 @@ def decide(bad_loss: bool, bad_gradient: bool, on_nonfinite: str, overflowed: Ca
     """What becomes of an optimiser step; every rank must give the same answers, and so reduce them first.
 
     Args:
-        bad_loss: whether a micro-batch's loss was not finite (its gradients are zeros then).
+        bad_loss: whether a micro-batch's loss was not finite.
         bad_gradient: whether the accumulated gradient is not finite on any rank.
         on_nonfinite: "skip" or "raise".
         overflowed: whether a scaler of the loss (fp16) answers for the gradient; asked only where that is in question.
@@ -32,7 +32,7 @@ def decide(bad_loss: bool, bad_gradient: bool, on_nonfinite: str, overflowed: Ca
         return "step"
     if not bad_loss and overflowed():
         return "overflow"
-    return "raise" if bad_gradient and on_nonfinite == "raise" else "skip"
+    return "raise" if on_nonfinite == "raise" else "skip"
 
 
 def gradient_is_finite(parameters: Iterable[torch.nn.Parameter]) -> Tensor:

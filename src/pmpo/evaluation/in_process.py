@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from pmpo.engine.decoding import Decoder
 from pmpo.evaluation.generation import Completion, Sampling
 from pmpo.tasks.pictures import Picture
 
@@ -77,7 +78,7 @@ class InProcessGenerator:
         ids_BT = inputs.pop("input_ids")
         width = ids_BT.shape[1]
         config = _generation_config(sampling, pad, end, image_token)
-        rows = self.model.generate(ids_BT, **inputs, generation_config=config)[:, width:].tolist()
+        rows = Decoder(self.model)(ids_BT, **inputs, generation_config=config)[:, width:].tolist()
         texts = tokenizer.batch_decode(rows, skip_special_tokens=True)
         lengths = [generated_length(row, end, sampling.max_new_tokens) for row in rows]
         return [Completion(text, *length) for text, length in zip(texts, lengths, strict=True)]

@@ -131,6 +131,17 @@ class PMPOConfig(GRPOConfig):
         "the CPU, in Triton on CUDA; refused where it cannot be), or auto: fused where it can be. The trainer's "
         "`implementation` says which it is, and why.",
     )
+    decoding_loop: str = _option(
+        "auto",
+        "What draws tokens where transformers would: auto, a loop that draws the same tokens in less time (the prompt "
+        "of a group passes through the model once, ended completions are dropped), and transformers' own, with a "
+        "warning, for models and options that it does not know; or transformers, always its own.",
+    )
+    recompute_old_log_probs: bool = _option(
+        False,
+        "Compute the log-probabilities at the start of a round by another pass of the model also where sampling has "
+        "given them: in float32, of completions of one turn drawn by the loop of decoding_loop auto.",
+    )
     token_samples: int = _option(
         4,
         "Completions of the update behind each log event that go to tokens.jsonl token by token, of the first process, "

@@ -32,6 +32,8 @@ def check_values(args: GRPOConfig) -> None:
     chunk = values["generation_chunk_size"]
     if chunk is not None and chunk < 0:
         raise ValueError(f"generation_chunk_size is {chunk}; write completions, or 0 for the whole round.")
+    if values["decoding_loop"] not in ("auto", "transformers"):
+        raise ValueError(unknown_name("decoding_loop", values["decoding_loop"], ("auto", "transformers")))
     check_regime(args)
     if values["implementation"] not in IMPLEMENTATIONS:
         raise ValueError(unknown_name("implementation", values["implementation"], IMPLEMENTATIONS))

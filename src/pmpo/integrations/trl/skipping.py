@@ -18,6 +18,19 @@ from pmpo.objective.policy_loss import PolicyLoss
 _EVERY_LOSS_FINITE = "every loss of the step was finite"
 
 
+class _MicroBatch:
+    """What the guard remembers of a micro-batch: all of it is in memory anyway.
+
+    Attributes:
+        rows: bool [B], active completions whose part of the loss is not finite.
+        is_bad: 0-dim bool; whether there is one, or the loss is not finite.
+    """
+
+    def __init__(self, rows: Tensor, inputs: dict[str, Any], log_probs_BT: Tensor, loss: Tensor) -> None:
+        self.rows, self.inputs, self.log_probs_BT = rows, inputs, log_probs_BT
+        self.is_bad = rows.any() | ~loss.detach().isfinite()
+
+
 class SkipsNonFinite(HostTrainer):
     """TRL's trainer with a guard on its loss; `NonFiniteGuard` drops the gradients of a step to be skipped.
 
@@ -32,21 +45,64 @@ class SkipsNonFinite(HostTrainer):
     scaler_overflows = 0
     nonfinite_in_a_row = 0
     _offender = _EVERY_LOSS_FINITE
+    _blamed: _MicroBatch
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._watched: list[_MicroBatch] = []  # of the update under way
+
+    def run_epoch(self, **facts: Any) -> None:
+        """Without transformers' own look at every loss before it is logged, for which it waits for the device: it
+        would find what `guard` has made finite."""
+        chosen, self.args.logging_nan_inf_filter = self.args.logging_nan_inf_filter, False
+        try:
+            super().run_epoch(**facts)
+        finally:
+            self.args.logging_nan_inf_filter = chosen
 
     def guard(self, loss: Tensor, result: PolicyLoss, inputs: dict[str, Any], log_probs_BT: Tensor) -> Tensor:
-        """The loss, or 0 with zero gradients when this step is to be skipped; all ranks take the same way."""
-        rows = result.diagnostics.nonfinite & result.diagnostics.active
-        bad = rows.any() | ~loss.isfinite()
-        self._last_batch = (inputs, log_probs_BT.detach())
-        if not self.accelerator.reduce(bad.float(), reduction="sum").item():
+        """A loss of a finite value. What becomes of the update is decided once for all its micro-batches, before the
+        weights change (`NonFiniteGuard`): nothing waits for the device here. At once where another takes the step
+        (DeepSpeed), where gradients that are not finite change a scale (fp16), and in evaluation: then a loss that is
+        not finite becomes 0 with zero gradients, on all ranks."""
+        one = _MicroBatch(result.diagnostics.nonfinite & result.diagnostics.active, inputs, log_probs_BT.detach(), loss)
+        if self.mode == "train" and not self.is_deepspeed_enabled and self.accelerator.scaler is None:
+            self._watched.append(one)
+            return torch.where(loss.isfinite(), loss, 0.0)
+        self._blamed = one
+        if not self.accelerator.reduce(one.is_bad.float(), reduction="sum").item():
             return loss
-        self._offender = self._name_completion(rows, inputs)
+        self._blame(one, count=1.0)
         if self.args.on_nonfinite == "raise":
             raise self.nonfinite_error("loss")
-        counted = self.metric_values[self.mode]["nonfinite/micro_batches"]
-        counted[:] = [sum(counted) + 1.0]  # of the logging window; TRL would average ones
         self.skip_step = self.mode == "train"
         return self._nothing(log_probs_BT)
+
+    def take_flags(self) -> Tensor:
+        """Of the update's micro-batches on this rank, 1 where the loss is not finite; float32, on the device."""
+        return torch.stack([one.is_bad.float() for one in self._watched]) if self._watched else torch.zeros(0)
+
+    def settle_update(self, bad: list[bool]) -> bool:
+        """Forget the update's micro-batches; blame the first bad one, if there is any.
+
+        Args:
+            bad: of every micro-batch, whether it is on any rank.
+        Returns: whether there is one.
+        """
+        watched, self._watched = self._watched, []
+        if watched:
+            self._blamed = watched[-1]
+        if not any(bad):
+            return False
+        own = [one for one, anywhere in zip(watched, bad, strict=True) if anywhere]
+        self._blame(next((one for one in own if one.is_bad), own[0]), count=float(sum(bad)))
+        return True
+
+    def _blame(self, one: _MicroBatch, count: float) -> None:
+        self._blamed = one
+        self._offender = self._name_completion(one.rows, one.inputs)
+        counted = self.metric_values[self.mode]["nonfinite/micro_batches"]
+        counted[:] = [sum(counted) + count]  # of the logging window; TRL would average ones
 
     def _nothing(self, log_probs_BT: Tensor) -> Tensor:
         """A loss of 0, on which every process can call `backward` as on any other."""
@@ -72,7 +128,7 @@ class SkipsNonFinite(HostTrainer):
         Args:
             spoilt: whether a step was made of it.
         """
-        (inputs, log_probs_BT), where = self._last_batch, self._offender
+        inputs, log_probs_BT, where = self._blamed.inputs, self._blamed.log_probs_BT, self._offender
         sentence = describe_batch(inputs, log_probs_BT)
         step, rank = self.state.global_step, self.accelerator.process_index
         folder = dump_batch(
@@ -156,12 +212,14 @@ class NonFiniteGuard(TrainerCallback):
         if trainer.is_deepspeed_enabled:
             trainer.check_step_of_deepspeed()
             return
-        finite = gradient_is_finite(trainer.model.parameters())
-        flags = torch.stack([(~finite).float(), torch.tensor(float(trainer.skip_step), device=finite.device)])
-        bad_gradient, bad_loss = trainer.accelerator.reduce(
-            flags.to(trainer.accelerator.device), reduction="sum"
-        ).tolist()
-        decision = decide(bool(bad_loss), bool(bad_gradient), args.on_nonfinite, trainer.leave_to_scaler)
+        device = trainer.accelerator.device
+        finite = gradient_is_finite(trainer.model.parameters()).to(device)
+        given = torch.tensor([float(trainer.skip_step)], device=device)
+        flags = torch.cat([(~finite).float().unsqueeze(0), given, trainer.take_flags().to(device)])
+        # The one place of an update where the host waits for the device, for all that it has to know.
+        bad_gradient, skip, *bad = map(bool, trainer.accelerator.reduce(flags, reduction="sum").tolist())
+        bad_loss = trainer.settle_update(bad) or skip
+        decision = decide(bad_loss, bad_gradient, args.on_nonfinite, trainer.leave_to_scaler)
         if decision == "step":
             trainer.nonfinite_in_a_row = 0
         if decision in ("step", "overflow"):
@@ -169,6 +227,6 @@ class NonFiniteGuard(TrainerCallback):
         if not bad_loss:
             trainer.blame_gradient()
         if decision == "raise":
-            raise trainer.nonfinite_error("gradient")
+            raise trainer.nonfinite_error("loss" if bad_loss else "gradient")
         kwargs["optimizer"].zero_grad(set_to_none=True)
         trainer.count_skipped_step("loss" if bad_loss else "gradient")

@@ -12,6 +12,7 @@ from datasets import Dataset
 from pmpo.integrations.trl.advantages import Advantages
 from pmpo.integrations.trl.callbacks import MetricsCallback
 from pmpo.integrations.trl.config import PMPOConfig
+from pmpo.integrations.trl.decoding import Decodes
 from pmpo.integrations.trl.float32 import float32_heads
 from pmpo.integrations.trl.generating import GeneratesInChunks
 from pmpo.integrations.trl.host.parts import get_config_model_id
@@ -21,6 +22,7 @@ from pmpo.integrations.trl.preflight import check_progress, preflight
 from pmpo.integrations.trl.regimes import regime_warning
 from pmpo.integrations.trl.renamed_weights import LoadsRenamedWeights
 from pmpo.integrations.trl.rewarding import ToleratesFailedRewards
+from pmpo.integrations.trl.rows import KeepsRows
 from pmpo.integrations.trl.skipping import NonFiniteGuard
 from pmpo.integrations.trl.stopping import StopsInOrder
 from pmpo.integrations.trl.symptom_watch import SymptomCallback
@@ -37,6 +39,8 @@ class PMPOTrainer(
     StopsInOrder,
     LoadsRenamedWeights,
     AcceptsMixedRows,
+    Decodes,
+    KeepsRows,
 ):
     """Trains a causal language model with any objective of the family.
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pmpo.engine.window import Ranks, Window
+from pmpo.engine.window import Window
 from pmpo.integrations.verl.advantages import group_table
 from pmpo.integrations.verl.host import AggregationType, Metric
 from pmpo.objective.advantages import equal_groups
@@ -35,7 +35,7 @@ def sent(result: PolicyLoss, mask_BT: Tensor, ref_log_probs: Tensor | None, log_
         ref_log_probs, log_probs: nats, [B, T], for the KL to the reference, where there is one.
     """
     window = Window()
-    window.add_result(result, mask_BT, 1.0, Ranks())
+    window.add_result(result, mask_BT, 1.0)
     state = window.state()
     numbers = {f"rows{i}": (state[name], AggregationType.SUM) for i, name in enumerate(("_rows", "_active", "_loss"))}
     for index, name in enumerate(_SUMS):

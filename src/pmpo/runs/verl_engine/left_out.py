@@ -18,6 +18,8 @@ DONE_HERE = (
 DECIDED_BY_VERL = {
     "eval_batch_size": "verl's rollout batches held-out prompts itself",
     "generation_chunk_size": "verl's rollout batches requests itself",
+    "decoding_loop": "verl's rollout engine samples",
+    "recompute_old_log_probs": "verl computes them by a pass of its own",
     "token_samples": "tokens.jsonl is TRL's alone",
     "on_save_error": "verl stops at a checkpoint that cannot be written",
     "max_failed_rewards": "a reward function that raises ends the run",
