@@ -60,7 +60,7 @@ class Decoder:
         self.model, self.temperature = model, temperature
         self.log_probs: Tensor | None = None
         self.reason: str | None = None
-        self._generate: Callable[..., Tensor] = model.generate
+        self._generate: Any = model.generate
 
     def __call__(self, input_ids: Tensor, **inputs: Any) -> Tensor:
         """As the model's `generate`: prompts and completions, [B, P + T]."""
@@ -69,13 +69,16 @@ class Decoder:
         if self.reason is None:
             loop = functools.partial(_sample, self.temperature, drawn)
             try:
-                made = self._generate(input_ids=input_ids, **inputs, custom_generate=_with_usual_signature(loop))
+                made: Tensor = self._generate(
+                    input_ids=input_ids, **inputs, custom_generate=_with_usual_signature(loop)
+                )
             except UnknownOptionError as unknown:
                 self.reason = str(unknown)
             else:
                 self.log_probs = torch.stack(drawn, dim=1) if drawn else None
                 return made
-        return self._generate(input_ids=input_ids, **inputs)
+        left: Tensor = self._generate(input_ids=input_ids, **inputs)
+        return left
 
 
 def _with_usual_signature(loop: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -121,7 +124,7 @@ def _sample(
         for processor in processors:
             scores_AV = processor(rows.ids[rows.kept, : rows.length], scores_AV)
         tokens_A = rows.draw(scores_AV) if config.do_sample else scores_AV.argmax(dim=-1)
-        if drawn is not None:
+        if drawn is not None and temperature is not None:
             log_probs_A = (logits_AV / temperature).log_softmax(dim=-1).gather(1, tokens_A.unsqueeze(1)).squeeze(1)
             drawn.append(rows.of_all(log_probs_A, 0.0))
         rows.append(torch.where(rows.going[rows.kept], tokens_A, pad) if ends else tokens_A, pad)
@@ -149,12 +152,9 @@ class _Rows:
         self.ids[:, : self.width] = ids_BP
         self.going = torch.ones(count, dtype=torch.bool, device=ids_BP.device)
         self.kept: Any = slice(None)
-        self._mask = inputs.get("attention_mask")
-        if self._mask is None:
-            self._mask = torch.ones_like(ids_BP)
-        self._positions = inputs.get("position_ids")
-        if self._positions is None:
-            self._positions = (self._mask.cumsum(dim=1) - 1).clamp(min=0)
+        mask, positions = inputs.get("attention_mask"), inputs.get("position_ids")
+        self._mask: Tensor = torch.ones_like(ids_BP) if mask is None else mask
+        self._positions: Tensor = (self._mask.cumsum(dim=1) - 1).clamp(min=0) if positions is None else positions
         self._more = {name: inputs[name] for name in ("logits_to_keep",) if name in inputs}
         self._cache = room_like(inputs["past_key_values"])
 
@@ -208,7 +208,7 @@ class _Rows:
 
     def append(self, tokens_A: Tensor, pad: int | None) -> None:
         if not isinstance(self.kept, slice):
-            self.ids[:, self.length] = pad
+            self.ids[:, self.length] = 0 if pad is None else pad
         self.ids[self.kept, self.length] = tokens_A
         self.length += 1
         self.steps += 1
