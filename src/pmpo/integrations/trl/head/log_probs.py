@@ -1,9 +1,8 @@
 """Log-probabilities and entropies of tokens, from hidden states and the head's weights, forward and backward.
 
-N tokens, V words, H the hidden size. Logits exist one tile at a time; a micro-batch whose logits are one tile keeps it
-for the backward pass, which else computes it again. That is one product of four, and no memory at the peak: the
-backward pass begins with a tile of that size anyway. The gradient of 16-bit weights is added up in float32 for one part
-of the vocabulary at a time, so that no float32 copy of all weights exists.
+N tokens, V words, H the hidden size. Logits exist one tile at a time; a micro-batch whose logits are no larger than a
+tile keeps them for the backward pass, which else computes them again: one product of four. The gradient of 16-bit
+weights is added up in float32 for one part of the vocabulary at a time, so that no float32 copy of all weights exists.
 """
 
 from __future__ import annotations
@@ -59,35 +58,34 @@ class _Head:
         self.transform, self.precision = transform, precision
         self.half = common_half(hidden, weight)
         self.count, self.vocabulary = hidden.shape[0], weight.shape[0]
-        whole = self.count * self.vocabulary <= TOKENS * WORDS
-        self.tokens = max(1, self.count if whole else min(TOKENS, self.count))
-        self.words = self.vocabulary if whole else min(WORDS, self.vocabulary)
 
     @property
-    def is_one_tile(self) -> bool:
-        """Whether all logits are one tile."""
-        return self.tokens >= self.count and self.words == self.vocabulary
+    def fits(self) -> bool:
+        """Whether all logits take no more than a tile."""
+        return self.count * self.vocabulary <= TOKENS * WORDS
 
-    def buffer(self) -> Tensor:
-        """Memory for a tile."""
-        return torch.empty(self.tokens * self.words, dtype=torch.float32, device=self.hidden.device)
+    def buffer(self, whole: bool) -> Tensor:
+        """Memory for a tile, or for all of them."""
+        tile = min(TOKENS, self.count) * min(WORDS, self.vocabulary)
+        return self.hidden.new_empty(self.count * self.vocabulary if whole else tile, dtype=torch.float32)
 
     def parts(self) -> Iterator[tuple[slice, tuple[Tensor, ...]]]:
         """Parts of the vocabulary, with the terms of their weights."""
-        for start in range(0, self.vocabulary, self.words):
-            part = slice(start, min(start + self.words, self.vocabulary))
+        for start in range(0, self.vocabulary, WORDS):
+            part = slice(start, min(start + WORDS, self.vocabulary))
             yield part, terms(self.weight[part], self.precision, self.half)
 
     def rows(self) -> Iterator[tuple[slice, tuple[Tensor, ...]]]:
         """Tokens of a tile, with the terms of their hidden states."""
-        for start in range(0, self.count, self.tokens):
-            tokens = slice(start, min(start + self.tokens, self.count))
+        for start in range(0, self.count, TOKENS):
+            tokens = slice(start, min(start + TOKENS, self.count))
             yield tokens, terms(self.hidden[tokens], self.precision, self.half)
 
-    def tile(self, buffer: Tensor, tokens: slice, words: slice) -> Tensor:
-        """The part of the buffer for these."""
-        size = (tokens.stop - tokens.start, words.stop - words.start)
-        return buffer[: size[0] * size[1]].view(size)
+    def tile(self, buffer: Tensor, whole: bool, tokens: slice, words: slice) -> Tensor:
+        """The part of a buffer for these, the same memory for all unless the buffer is for the whole."""
+        height, width = tokens.stop - tokens.start, words.stop - words.start
+        first = words.start * self.count + tokens.start * width if whole else 0
+        return buffer[first : first + height * width].view(height, width)
 
     def product(self, tile: Tensor, hidden: tuple[Tensor, ...], weight: tuple[Tensor, ...], words: slice) -> None:
         """hidden · weightᵀ + bias into the tile, and there made into logits."""
@@ -115,17 +113,18 @@ class _LogProbs(torch.autograd.Function):
         sums = Sums(targets, entropy)
         with torch.autocast(hidden.device.type, enabled=False):
             head = _Head(hidden, weight, bias, transform, precision)
-            buffer = head.buffer()
+            stored = keep and head.fits
+            buffer = head.buffer(stored)
             for words, weight_terms in head.parts():
                 for tokens, hidden_terms in head.rows():
-                    tile = head.tile(buffer, tokens, words)
+                    tile = head.tile(buffer, stored, tokens, words)
                     head.product(tile, hidden_terms, weight_terms, words)
                     sums.fold(tile, tokens, words.start, transform)
         log_z = sums.log_z()
         entropies = sums.entropies() if entropy else None
         ctx.save_for_backward(hidden, weight, bias, targets, log_z, log_z if entropies is None else entropies)
         ctx.transform, ctx.precision = transform, precision
-        ctx.kept = buffer if keep and head.is_one_tile else None
+        ctx.kept = buffer if stored else None
         return sums.chosen - log_z, entropies
 
     @staticmethod
@@ -147,12 +146,13 @@ def _backward(
     of_hidden = _zeros(head.hidden, torch.float32, needs[0])
     of_weight = _zeros(head.weight, head.weight.dtype, needs[1])
     of_bias = None if head.bias is None else _zeros(head.bias, torch.float32, needs[2])
-    buffer = head.buffer() if kept is None else kept
+    stored = kept is not None
+    buffer = kept if stored else head.buffer(whole=False)
     for words, weight_terms in head.parts():
         part = None if of_weight is None else of_weight[words].float()  # itself where it is float32
         for tokens, hidden_terms in head.rows():
-            tile = head.tile(buffer, tokens, words)
-            if kept is None:
+            tile = head.tile(buffer, stored, tokens, words)
+            if not stored:
                 head.product(tile, hidden_terms, weight_terms, words)
             gradients.write(tile, tokens, words.start)
             if of_bias is not None:

@@ -1,0 +1,150 @@
+"""Seconds and peak memory of the head on this machine, each measurement in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from trl.kernels import ChunkedLogProbFunction
+from trl.trainer.utils import _CHUNKED_LOGPROB_CHUNK_SIZE as TRLS_WIDTH
+
+from head_states import VOCABULARY
+from pmpo.integrations.trl.head.log_probs import log_probs_of
+from pmpo.integrations.trl.head.tiles import Transform
+from scale_paper import table
+
+HIDDEN_SIZES = {1536: "1.5B", 2048: "3B", 3584: "7B", 4096: "no Qwen2.5"}
+CUDA = torch.cuda.is_available()
+WEIGHTS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+THEIRS = "TRL"
+THEIRS_CAST = "TRL, cast to float32"
+OURS = ("float32", "bf16x3", "bf16")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One head.
+
+    Attributes:
+        who: `THEIRS`, under autocast where weights are float32; `THEIRS_CAST`, as `cast_lm_head_to_fp32` projects; or a
+            value of `logits_precision`.
+        weights: type of weights and hidden states.
+    """
+
+    who: str
+    weights: str
+    hidden: int
+    tokens: int
+    vocabulary: int
+    backward: bool
+
+    def log_probs(self) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+        if self.who in OURS:
+            return lambda h, w, t: log_probs_of(h, w, None, t, Transform(), self.who)[0]
+
+        def theirs(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+            cast, device = self.who == THEIRS_CAST, hidden.device.type
+            with torch.autocast(device, torch.bfloat16, enabled=not cast and self.weights == "float32"):
+                given = hidden.float() if cast else hidden
+                return ChunkedLogProbFunction.apply(
+                    given, weight, None, targets, 1.0, TRLS_WIDTH, None, 1.0, ("log_probs", "entropy")
+                )[0]
+
+        return theirs
+
+
+def worker(one: Measurement, repeats: int) -> dict[str, float]:
+    """Median seconds, and MB at the peak above inputs and weights. One pass before is not timed."""
+    device, kind = "cuda" if CUDA else "cpu", WEIGHTS[one.weights]
+    g = torch.Generator(device).manual_seed(0)
+    hidden = torch.empty(one.tokens, one.hidden, device=device, dtype=kind).normal_(0.0, 3.0, generator=g)
+    weight = torch.empty(one.vocabulary, one.hidden, device=device, dtype=kind).normal_(0.0, 0.02, generator=g)
+    targets = torch.randint(one.vocabulary, (one.tokens,), generator=g, device=device)
+    leaves, found = [hidden.requires_grad_(one.backward), weight.requires_grad_(one.backward)], one.log_probs()
+    before, seconds = peak(), []
+    for _ in range(1 + repeats):
+        start = now()
+        result = found(*leaves, targets)
+        if one.backward:
+            torch.autograd.grad(result.sum(), leaves)
+        del result
+        seconds.append(now() - start)
+    return {"seconds": sorted(seconds[1:])[repeats // 2], "peak": peak() - before}
+
+
+def now() -> float:
+    """Of the processor's time on a CPU, so that a busy machine does not count."""
+    if not CUDA:
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def peak() -> float:
+    """MB so far."""
+    if CUDA:
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+def alone(one: Measurement, repeats: int) -> dict[str, float]:
+    command = [sys.executable, str(sys.argv[0]), "--worker", json.dumps([vars(one), repeats])]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{one}: {done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def cost_table(tokens: int, repeats: int, vocabulary: int = VOCABULARY) -> list[str]:
+    """Forward and backward, and forward alone as old log-probabilities take it; ratios to TRL's in the same weights."""
+    rows = []
+    for hidden, size in HIDDEN_SIZES.items():
+        for weights in WEIGHTS:
+            first: dict[bool, dict[str, float]] = {}
+            for who in (THEIRS, THEIRS_CAST, *OURS):
+                cells = [f"{hidden:,} ({size})", weights, who]
+                for backward in (False, True):
+                    if not CUDA and who in OURS[1:]:
+                        cells += ["unmeasured"] * 2
+                        continue
+                    got = alone(Measurement(who, weights, hidden, tokens, vocabulary, backward), repeats)
+                    theirs = first.setdefault(backward, got)
+                    cells.append(f"{got['seconds']:.3g} s ({got['seconds'] / theirs['seconds']:.2f})")
+                    cells.append(f"{got['peak']:,.0f} MB ({got['peak'] / theirs['peak']:.2f})")
+                rows.append(cells)
+                print(" | ".join(cells), file=sys.stderr, flush=True)
+    heads = ["H", "weights", "head", "forward", "its peak", "forward and backward", "its peak"]
+    return table(heads, rows)
+
+
+RATES = {"bf16": 989.4, "TF32": 494.7, "float32": 66.9}
+"""Published for an H100 SXM, dense, TFLOP/s."""
+PRODUCTS = {
+    "host (one bf16 product each)": {"bf16": (1, 4)},
+    "bf16x3 or bf16, 16-bit weights and hidden states": {"bf16": (1, 4)},
+    "bf16, float32 weights": {"bf16": (1, 4)},
+    "bf16x3, float32 weights": {"bf16": (3, 8)},
+    "float32 with `tf32: true`": {"TF32": (1, 4)},
+    "float32": {"float32": (1, 4)},
+}
+"""{head: {rate: products forward, and forward and backward: logits, logits again, of hidden states, of weights}}."""
+
+
+def arithmetic_table(tokens: int = 16_384) -> list[str]:
+    """Milliseconds of a micro-batch's products alone at published rates."""
+    rows = []
+    for name, spent in PRODUCTS.items():
+        ((rate, counts),) = spent.items()
+        cells = []
+        for hidden in HIDDEN_SIZES:
+            flops = 2 * tokens * hidden * VOCABULARY
+            cells.append(" / ".join(f"{1e3 * count * flops / (1e12 * RATES[rate]):.0f}" for count in counts))
+        rows.append([name, *cells])
+    return table(["head", *(f"H {hidden:,}" for hidden in HIDDEN_SIZES)], rows)
