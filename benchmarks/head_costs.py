@@ -20,8 +20,10 @@ from pmpo.integrations.trl.head.log_probs import log_probs_of
 from pmpo.integrations.trl.head.tiles import Transform
 from scale_paper import table
 
-HIDDEN_SIZES = {1536: "1.5B", 2048: "3B", 3584: "7B", 4096: "no Qwen2.5"}
+HIDDEN_SIZES = {1536: "1.5B", 2048: "3B", 3584: "7B", 4096: "none"}
 CUDA = torch.cuda.is_available()
+MEASURED = HIDDEN_SIZES if CUDA else {1536: HIDDEN_SIZES[1536], 4096: HIDDEN_SIZES[4096]}
+"""{H: the Qwen2.5 of that size}; on a CPU the ends alone, which take minutes."""
 WEIGHTS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 THEIRS = "TRL"
 THEIRS_CAST = "TRL, cast to float32"
@@ -43,7 +45,6 @@ class Measurement:
     hidden: int
     tokens: int
     vocabulary: int
-    backward: bool
 
     def log_probs(self) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
         if self.who in OURS:
@@ -60,23 +61,26 @@ class Measurement:
         return theirs
 
 
-def worker(one: Measurement, repeats: int) -> dict[str, float]:
-    """Median seconds, and MB at the peak above inputs and weights. One pass before is not timed."""
+def worker(one: Measurement, repeats: int) -> list[dict[str, float]]:
+    """Of forward without gradients, then of forward and backward: median seconds after one pass that is not timed, and
+    MB at the peak above hidden states and weights."""
     device, kind = "cuda" if CUDA else "cpu", WEIGHTS[one.weights]
     g = torch.Generator(device).manual_seed(0)
     hidden = torch.empty(one.tokens, one.hidden, device=device, dtype=kind).normal_(0.0, 3.0, generator=g)
     weight = torch.empty(one.vocabulary, one.hidden, device=device, dtype=kind).normal_(0.0, 0.02, generator=g)
     targets = torch.randint(one.vocabulary, (one.tokens,), generator=g, device=device)
-    leaves, found = [hidden.requires_grad_(one.backward), weight.requires_grad_(one.backward)], one.log_probs()
-    before, seconds = peak(), []
-    for _ in range(1 + repeats):
-        start = now()
-        result = found(*leaves, targets)
-        if one.backward:
-            torch.autograd.grad(result.sum(), leaves)
-        del result
-        seconds.append(now() - start)
-    return {"seconds": sorted(seconds[1:])[repeats // 2], "peak": peak() - before}
+    head, before, found = one.log_probs(), peak(), []
+    for backward in (False, True):
+        leaves, seconds = [hidden.requires_grad_(backward), weight.requires_grad_(backward)], []
+        for _ in range(1 + repeats):
+            start = now()
+            result = head(*leaves, targets)
+            if backward:
+                torch.autograd.grad(result.sum(), leaves)
+            del result
+            seconds.append(now() - start)
+        found.append({"seconds": sorted(seconds[1:])[repeats // 2], "peak": peak() - before})
+    return found
 
 
 def now() -> float:
@@ -94,7 +98,7 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
-def alone(one: Measurement, repeats: int) -> dict[str, float]:
+def alone(one: Measurement, repeats: int) -> list[dict[str, float]]:
     command = [sys.executable, str(sys.argv[0]), "--worker", json.dumps([vars(one), repeats])]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
@@ -103,24 +107,24 @@ def alone(one: Measurement, repeats: int) -> dict[str, float]:
 
 
 def cost_table(tokens: int, repeats: int, vocabulary: int = VOCABULARY) -> list[str]:
-    """Forward and backward, and forward alone as old log-probabilities take it; ratios to TRL's in the same weights."""
+    """Forward alone, as old log-probabilities take it, and with backward; ratios to TRL's with the same weights."""
     rows = []
-    for hidden, size in HIDDEN_SIZES.items():
+    for hidden, size in MEASURED.items():
         for weights in WEIGHTS:
-            first: dict[bool, dict[str, float]] = {}
+            theirs: list[dict[str, float]] = []
             for who in (THEIRS, THEIRS_CAST, *OURS):
                 cells = [f"{hidden:,} ({size})", weights, who]
-                for backward in (False, True):
-                    if not CUDA and who in OURS[1:]:
-                        cells += ["unmeasured"] * 2
-                        continue
-                    got = alone(Measurement(who, weights, hidden, tokens, vocabulary, backward), repeats)
-                    theirs = first.setdefault(backward, got)
-                    cells.append(f"{got['seconds']:.3g} s ({got['seconds'] / theirs['seconds']:.2f})")
-                    cells.append(f"{got['peak']:,.0f} MB ({got['peak'] / theirs['peak']:.2f})")
+                if CUDA or who not in OURS[1:]:
+                    got = alone(Measurement(who, weights, hidden, tokens, vocabulary), repeats)
+                    theirs = theirs or got
+                    for mine, first in zip(got, theirs, strict=True):
+                        cells.append(f"{mine['seconds']:.3g} s ({mine['seconds'] / first['seconds']:.2f})")
+                        cells.append(f"{mine['peak']:,.0f} MB ({mine['peak'] / first['peak']:.2f})")
+                else:
+                    cells += ["unmeasured"] * 4
                 rows.append(cells)
                 print(" | ".join(cells), file=sys.stderr, flush=True)
-    heads = ["H", "weights", "head", "forward", "its peak", "forward and backward", "its peak"]
+    heads = ["H (Qwen2.5)", "weights", "head", "forward", "its peak", "forward and backward", "its peak"]
     return table(heads, rows)
 
 

@@ -1,11 +1,14 @@
 """The head of `logits_precision`: its log-probabilities and gradients against float64, its tiles, its refusals."""
 
+import os
+
 import pytest
 import torch
+from transformers.utils import is_triton_available
 from trl import GRPOConfig, GRPOTrainer
 
 from half_precision import COMPLETION, large_logit_model, tokens, truth
-from pmpo.integrations.trl.head import install, log_probs
+from pmpo.integrations.trl.head import install, log_probs, tiles
 from pmpo.integrations.trl.head.log_probs import log_probs_of
 from pmpo.integrations.trl.head.products import inner, terms
 from pmpo.integrations.trl.head.tiles import Transform
@@ -13,6 +16,10 @@ from support import config, loss_and_grads, loss_inputs, trainer
 from tiny import tiny_model
 
 N, H, V = 37, 24, 101
+INTERPRETED = pytest.mark.skipif(
+    os.environ.get("TRITON_INTERPRET") != "1" or not is_triton_available(),
+    reason="needs Triton's interpreter: TRITON_INTERPRET=1, and the package triton",
+)
 TRANSFORMS = [Transform(), Transform(0.7), Transform(1.3, scale=0.5), Transform(0.9, scale=2.0, softcap=5.0)]
 
 
@@ -48,7 +55,9 @@ def relative(a, b):
 @pytest.mark.parametrize("tile", [(4096, 16384), (8, 13), (64, 13), (8, 101)], ids=str)
 @pytest.mark.parametrize("transform", TRANSFORMS, ids=str)
 @pytest.mark.parametrize("with_entropy", [False, True])
-def test_values_and_gradients_are_those_of_float64(tile, transform, with_entropy, monkeypatch):
+@pytest.mark.parametrize("kernels", [False, pytest.param(True, marks=INTERPRETED)], ids=["torch", "kernels"])
+def test_values_and_gradients_are_those_of_float64(tile, transform, with_entropy, kernels, monkeypatch):
+    monkeypatch.setattr(tiles, "kernels_on", lambda device: kernels)
     monkeypatch.setattr(log_probs, "TOKENS", tile[0])
     monkeypatch.setattr(log_probs, "WORDS", tile[1])
     leaves, targets = inputs()
@@ -61,8 +70,8 @@ def test_values_and_gradients_are_those_of_float64(tile, transform, with_entropy
 
 
 def test_many_rows_are_taken_a_few_at_a_time(monkeypatch):
-    monkeypatch.setattr("pmpo.integrations.trl.head.tiles.AT_ONCE", 3 * V)
-    test_values_and_gradients_are_those_of_float64((4096, 16384), Transform(0.7), True, monkeypatch)
+    monkeypatch.setattr(tiles, "AT_ONCE", 3 * V)
+    test_values_and_gradients_are_those_of_float64((4096, 16384), Transform(0.7), True, False, monkeypatch)
 
 
 def test_bf16x3_is_two_terms_of_each_factor():

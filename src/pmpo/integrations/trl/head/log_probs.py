@@ -17,8 +17,8 @@ from pmpo.integrations.trl.head.products import Precision, common_half, inner, m
 from pmpo.integrations.trl.head.tiles import Gradients, Sums, Transform
 from pmpo.integrations.trl.host.head import gathered
 
-TOKENS, WORDS = 4096, 16_384
-"""Of a tile, at most; in float32 as many bytes as TRL's of twice the width in 16 bits."""
+TOKENS, WORDS = 4096, 8192
+"""Of a tile, at most: in float32 half the bytes of TRL's of 4096 by 32,768 in 16 bits."""
 FEWEST = 16
 """Rows of a product. Libraries sum products of fewer rows in another order, and a token's log-probability should not
 depend on how many others lie beside it: old and new ones would differ by a rounding before the first update."""
