@@ -36,7 +36,7 @@ PARTS = ("errors", "gradients", "costs", "arithmetic")
 def errors(tokens: int) -> list[str]:
     """Both kinds of model at H = 1,536, and the usual one at 3,584."""
     lines = ["## What it buys", "", HOW]
-    for case in (Case(1536, tokens, False), Case(1536, tokens, True), Case(3584, tokens // 2, False)):
+    for case in (Case(1536, tokens, False), Case(1536, tokens // 2, True), Case(3584, tokens // 2, False)):
         kind = "bfloat16 weights and hidden states" if case.half else "float32 weights and hidden states"
         print(f"{kind}, H {case.hidden}: …", file=sys.stderr, flush=True)
         forms = FORMS_16 if case.half else FORMS

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -69,7 +69,7 @@ def worker(one: Measurement, repeats: int) -> list[dict[str, float]]:
     hidden = torch.empty(one.tokens, one.hidden, device=device, dtype=kind).normal_(0.0, 3.0, generator=g)
     weight = torch.empty(one.vocabulary, one.hidden, device=device, dtype=kind).normal_(0.0, 0.02, generator=g)
     targets = torch.randint(one.vocabulary, (one.tokens,), generator=g, device=device)
-    head, before, found = one.log_probs(), peak(), []
+    head, before, found = one.log_probs(), held(), []
     for backward in (False, True):
         leaves, seconds = [hidden.requires_grad_(backward), weight.requires_grad_(backward)], []
         for _ in range(1 + repeats):
@@ -91,11 +91,24 @@ def now() -> float:
     return time.perf_counter()
 
 
-def peak() -> float:
-    """MB so far."""
+def held() -> float:
+    """MB now; the peak is counted from here."""
     if CUDA:
-        return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.memory_allocated() / 2**20
+    Path("/proc/self/clear_refs").write_text("5")
+    return _resident("VmRSS")
+
+
+def peak() -> float:
+    """MB at most since `held`."""
+    return torch.cuda.max_memory_allocated() / 2**20 if CUDA else _resident("VmHWM")
+
+
+def _resident(which: str) -> float:
+    """MB of Linux's account of this process."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 2**10 for line in lines if line.startswith(which))
 
 
 def alone(one: Measurement, repeats: int) -> list[dict[str, float]]:

@@ -111,15 +111,14 @@ class _LogProbs(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor | None]:
         ctx.set_materialize_grads(False)
         sums = Sums(targets, entropy)
-        with torch.autocast(hidden.device.type, enabled=False):
-            head = _Head(hidden, weight, bias, transform, precision)
-            stored = keep and head.fits
-            buffer = head.buffer(stored)
-            for words, weight_terms in head.parts():
-                for tokens, hidden_terms in head.rows():
-                    tile = head.tile(buffer, stored, tokens, words)
-                    head.product(tile, hidden_terms, weight_terms, words)
-                    sums.fold(tile, tokens, words.start, transform)
+        head = _Head(hidden, weight, bias, transform, precision)
+        stored = keep and head.fits
+        buffer = head.buffer(stored)
+        for words, weight_terms in head.parts():
+            for tokens, hidden_terms in head.rows():
+                tile = head.tile(buffer, stored, tokens, words)
+                head.product(tile, hidden_terms, weight_terms, words)
+                sums.fold(tile, tokens, words.start, transform)
         log_z = sums.log_z()
         entropies = sums.entropies() if entropy else None
         ctx.save_for_backward(hidden, weight, bias, targets, log_z, log_z if entropies is None else entropies)
@@ -132,7 +131,7 @@ class _LogProbs(torch.autograd.Function):
         hidden, weight, bias, targets, log_z, entropies = ctx.saved_tensors
         steps = [None if one is None else one.float().contiguous() for one in (of_log_probs, of_entropies)]
         gradients = Gradients(targets, log_z, entropies, *steps, ctx.transform)
-        with gathered(weight, bias), torch.autocast(hidden.device.type, enabled=False):
+        with gathered(weight, bias):
             head = _Head(hidden, weight, bias, ctx.transform, ctx.precision)
             found = _backward(head, gradients, ctx.kept, ctx.needs_input_grad)
         ctx.kept = None  # its numbers are gradients now: a second backward pass computes it again
