@@ -103,7 +103,7 @@ float32 weights. *KV cache*: {GROUP} completions of that length side by side, in
 
 {chr(10).join(gigabytes())}
 Under TRL with `bf16: true` the weights are float32 and autocast adds up to 2 bytes a parameter for bf16 copies; layer
-inputs, which checkpoints keep, are float32, so that *activations, checkpointed* and *offloaded* nearly double.
+inputs, which checkpoints keep, are float32: *offloaded* doubles.
 
 ## What to set
 
@@ -119,7 +119,7 @@ matter of its weights' gradient. From 7B on the state does not fit on one 80 GB 
 
 Counted peaks of bytes in forward and backward of a float32 Qwen2 ({LONG.layers} layers of {LONG.hidden}, vocabulary
 {LONG.vocabulary:,}, {LONG.parameters:,} parameters), gradients included and weights not, torch {torch.__version__} on a
-CPU. The arithmetic is within {deviation:.0%} of the counts; it leaves out what an operation needs while it runs.
+CPU. The arithmetic is within {deviation:.1%} of the counts; it leaves out what an operation needs while it runs.
 
 {chr(10).join(checks)}""".split("\n")
 
