@@ -224,14 +224,29 @@ class Traffic(TorchDispatchMode):
         return out
 
 
-def loss_traffic(preset: str, completions: int = 8, length: int = 512) -> tuple[int, float]:
-    """Of `pmpo.policy_loss`, forward and backward with all diagnostics: operations a call, and bytes a token."""
+def loss_work(preset: str, completions: int, length: int) -> Callable[[], None]:
+    """`pmpo.policy_loss`, forward and backward with all diagnostics, on made-up inputs."""
     torch.manual_seed(0)
     shape = (completions, length)
     old, mask = -torch.rand(shape), torch.ones(shape, dtype=torch.bool)
     new = (old + 0.3 * torch.randn(shape)).requires_grad_()
     batch = pmpo.BatchContext(reward_mean=0.5, reward_std=0.5, progress=0.5, num_sequences=completions)
     objective = pmpo.objective(preset, kl_coef=0.0)  # under verl, and by default in TRL, the KL term is another's
+    advantages = torch.randn(completions)
+    return lambda: pmpo.policy_loss(new, old, advantages, mask, objective, batch).loss.backward()
+
+
+def loss_traffic(preset: str, completions: int = 8, length: int = 512) -> tuple[int, float]:
+    """Operations of a call of the loss, and bytes a token."""
+    work = loss_work(preset, completions, length)
     with Traffic() as counted:
-        pmpo.policy_loss(new, old, torch.randn(completions), mask, objective, batch).loss.backward()
-    return counted.operations, counted.bytes / new.numel()
+        work()
+    return counted.operations, counted.bytes / (completions * length)
+
+
+def loss_bytes(preset: str, completions: int = 8, length: int = 512) -> float:
+    """Bytes a token at the peak of the loss, above its inputs."""
+    work = loss_work(preset, completions, length)
+    with Live() as live:
+        work()
+    return live.peak / (completions * length)

@@ -36,6 +36,7 @@ _DECISIVE = """
     off_policy_mask_threshold use_bias_correction_kl use_transformers_continuous_batching
     transformers_continuous_batching_config use_transformers_paged vllm_importance_sampling_cap objective exponent
     trust_region sequence_weight advantage correction old_policy reward_timeout generation_chunk_size
+    logits_precision
 """
 DECISIVE = frozenset(_DECISIVE.split())
 

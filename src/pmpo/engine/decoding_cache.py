@@ -62,8 +62,12 @@ def _with_room(kept: Tensor, used: int, rows: Tensor) -> Tensor:
 
 def room_like(cache: Any) -> Any:
     """An empty cache of as many layers; None where the given one is not of full attention in every layer."""
-    from transformers import Cache, DynamicCache, DynamicLayer
-    from transformers.cache_utils import CacheLayerMixin
+    from transformers import (
+        Cache,
+        CacheLayerMixin,  # type: ignore[attr-defined]
+        DynamicCache,
+        DynamicLayer,
+    )
 
     plain = type(cache) is DynamicCache and cache.get_seq_length() == 0 and not cache.offloading
     if not plain or not cache.layers or any(type(layer) is not DynamicLayer for layer in cache.layers):

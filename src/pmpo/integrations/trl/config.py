@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from transformers.utils import is_torch_tf32_available
 from trl import GRPOConfig
 
 from pmpo.integrations.trl import config_checks as checks
 from pmpo.integrations.trl import trl_losses
 from pmpo.integrations.trl.filled import filled, plain, said
+from pmpo.integrations.trl.head.install import check_precision, default_precision
 from pmpo.integrations.trl.objective_fields import PARTS, ObjectiveFields
 from pmpo.integrations.trl.resolve import DEFAULT_OBJECTIVE, SCALE_REWARDS, resolve_objective
 from pmpo.integrations.trl.rounds import (
@@ -42,8 +42,8 @@ class PMPOConfig(GRPOConfig):
     batch feeds 8 optimiser steps unless `steps_per_generation` or `generation_batch_size` is given.
 
     What is not given is filled in (`objective`, `beta`, `scale_rewards`, `steps_per_generation`,
-    `generation_batch_size`, `generation_chunk_size`, `on_nonfinite`), and filled in anew whenever the configuration is
-    copied with changes (`dataclasses.replace`, `with_objective`) or a trainer is built from it.
+    `generation_batch_size`, `generation_chunk_size`, `logits_precision`, `on_nonfinite`), and filled in anew whenever
+    the configuration is copied with changes (`dataclasses.replace`, `with_objective`) or a trainer is built from it.
     `PMPOConfig(**config.to_dict())` says all of it, the values filled in too.
 
     Raises: ValueError from construction, for every combination that could not work, with what to write instead.
@@ -142,6 +142,12 @@ class PMPOConfig(GRPOConfig):
         "Compute the log-probabilities at the start of a round by another pass of the model also where sampling has "
         "given them: in float32, of completions of one turn drawn by the loop of decoding_loop auto.",
     )
+    logits_precision: str | None = _option(
+        None,
+        "Products behind log-probabilities: float32; bf16x3 (float32 numbers as sums of two bfloat16 ones) and bf16 "
+        "(rounded to bfloat16), both summed in float32; host, TRL's own, whose logits have 16 bits. Default: bf16x3 on "
+        "CUDA from compute capability 8.0, which keeps ratios within 1e-3 nats, and float32 elsewhere.",
+    )
     token_samples: int = _option(
         4,
         "Completions of the update behind each log event that go to tokens.jsonl token by token, of the first process, "
@@ -183,14 +189,10 @@ class PMPOConfig(GRPOConfig):
         # TRL derives one of the two from the other, and refuses to be given both.
         self.steps_per_generation = self._steps() if whole is None or steps is not None else None
         self.generation_batch_size = whole if steps is None else None
-        tf32 = self.tf32
-        if tf32 is None and self.bf16 is not False and is_torch_tf32_available():
-            # The float32 head of a 16-bit model: its inputs fit into TF32 exactly, its sums stay float32.
-            self.tf32 = True
         super().__post_init__()
-        self.tf32 = tf32
         self.steps_per_generation, self.generation_batch_size = steps, whole
         self._settle_rounds()
+        self._settle_head()
 
     @property
     def resolved_objective(self) -> Objective:
@@ -241,6 +243,7 @@ class PMPOConfig(GRPOConfig):
         checks.check_values(self)
         self._settle_objective()
         self._settle_rounds()
+        self._settle_head()
 
     def check_unchanged(self, built: Objective) -> None:
         """Refuse fields that say another objective than the trainer was built with: it would go on with the old one.
@@ -281,6 +284,11 @@ class PMPOConfig(GRPOConfig):
         """Micro-batches of one round, where the round's size is not given."""
         steps: int | None = said(self.steps_per_generation)
         return UPDATES_PER_GENERATION * self.gradient_accumulation_steps if steps is None else steps
+
+    def _settle_head(self) -> None:
+        if said(self.logits_precision) is None:
+            self.logits_precision = filled(default_precision(self.device))
+        check_precision(self.logits_precision, self.device, self.cast_lm_head_to_fp32)
 
     def _settle_rounds(self) -> None:
         """`steps_per_generation` and `generation_batch_size`: one follows from the other, or both from neither."""

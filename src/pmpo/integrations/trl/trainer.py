@@ -13,8 +13,8 @@ from pmpo.integrations.trl.advantages import Advantages
 from pmpo.integrations.trl.callbacks import MetricsCallback
 from pmpo.integrations.trl.config import PMPOConfig
 from pmpo.integrations.trl.decoding import Decodes
-from pmpo.integrations.trl.float32 import float32_heads
 from pmpo.integrations.trl.generating import GeneratesInChunks
+from pmpo.integrations.trl.head.install import heads_of
 from pmpo.integrations.trl.host.parts import get_config_model_id
 from pmpo.integrations.trl.loss import ObjectiveLoss
 from pmpo.integrations.trl.picture_rows import AcceptsMixedRows
@@ -81,7 +81,7 @@ class PMPOTrainer(
             if sentence is not None:
                 args = fitted
                 _warn(sentence, args)
-        with float32_heads():
+        with heads_of(args.logits_precision):
             super().__init__(model, reward_funcs, args, train_dataset, *positional, **kwargs)
         self.use_objective(args.resolved_objective)
         check_server_log_probs(self, self.policy_objective)

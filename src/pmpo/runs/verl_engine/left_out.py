@@ -86,6 +86,7 @@ REFUSED = {
     "ref_model_sync_steps": f"verl's reference stays what it was: {_TRL_ONLY}",
     "router_aux_loss_coef": "give it as --verl +actor_rollout_ref.model.override_config.router_aux_loss_coef=…",
     "cast_lm_head_to_fp32": f"verl computes the head in the model's numbers: {_TRL_ONLY}",
+    "logits_precision": f"verl computes the head in the model's numbers: {_TRL_ONLY}",
     "disable_dropout": "give fields of the model's configuration as --verl "
                        "+actor_rollout_ref.model.override_config.attention_dropout=0",
     "rollout_staleness": f"verl generates for the next round alone under our trainer: {_TRL_ONLY}",

@@ -48,6 +48,7 @@ _UPDATE = "tr_loss, grad_norm, model, trial, epoch, ignore_keys_for_eval, start_
 _ONE_TURN = "prompt_ids, images, multimodal_fields, num_generations, has_tool_images="
 _CONFIG = "transformers:PreTrainedConfig"
 _UTILS = "trl.trainer.utils"
+_KERNELS = "trl.kernels.chunked_logprob"
 
 METHODS = (
     HostName("_generate_and_score_completions", "inputs", "make_round",
@@ -135,9 +136,19 @@ ATTRIBUTES = (
 )  # fmt: skip
 
 FUNCTIONS = (
-    HostName("add_fused_lm_head", "model, temperature=, cast_lm_head_to_fp32=, ...", "forced_head_options",
-             _in_trl("float32"), "project log-probabilities in float32; replaced while TRL builds its trainer",
-             "trl.trainer.grpo_trainer"),
+    HostName("add_fused_lm_head", "model, temperature=, cast_lm_head_to_fp32=, ...", "own_heads",
+             _in_trl("head/install"), "project log-probabilities as `logits_precision` says; replaced while TRL builds "
+             "its trainer", "trl.trainer.grpo_trainer"),
+    HostName("_ChunkedLogProbFunction", ATTRIBUTE, "own_heads", _in_trl("head/install"),
+             "give models a head of ours, which has its name in their forward", _UTILS),
+    HostName("_use_triton", "device", "own_heads", _in_trl("head/install"),
+             "score only the tokens that count on CPUs as well", _UTILS),
+    HostName("_use_triton", "device", "kernels_on", _in_trl("head/tiles"), "know where TRL's kernels run", _KERNELS),
+    HostName("_forward_kernel", ATTRIBUTE, "FOLDS", _in_trl("head/tiles"), "fold a tile of logits on a GPU", _KERNELS),
+    HostName("_backward_kernel", ATTRIBUTE, "FOLDS", _in_trl("head/tiles"), "turn a tile into its gradient on a GPU",
+             _KERNELS),
+    HostName("maybe_gather_lm_head_ctx", "params", "gathered", _in_trl("head/log_probs"),
+             "have the whole head in the backward pass under ZeRO-3", _UTILS),
     HostName("RepeatSampler", "data_source, mini_repeat_count, batch_size=, repeat_count=, shuffle=, seed=",
              "RepeatSampler", _in_trl("exact_resume"), "order the rows of an epoch as TRL does, and resume in it",
              _UTILS),

@@ -4,14 +4,13 @@ trainer."""
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import nn
 from transformers.trainer import TRAINER_STATE_NAME
 from trl.models.utils import unwrap_model_for_generation
-from trl.trainer import grpo_trainer
 from trl.trainer.utils import RepeatSampler, get_config_model_id, is_async_callable
 
 __all__ = [
@@ -19,27 +18,11 @@ __all__ = [
     "RepeatSampler",
     "attention_of",
     "facts_of",
-    "forced_head_options",
     "generating_model",
     "get_config_model_id",
     "is_async_callable",
     "report_histogram",
 ]
-
-
-@contextlib.contextmanager
-def forced_head_options(**options: Any) -> Iterator[None]:
-    """While TRL builds its trainer, the heads that it adds to policy and reference get these options."""
-    theirs: Callable[..., None] = grpo_trainer.add_fused_lm_head
-
-    def add_head(model: Any, *positional: Any, **given: Any) -> None:
-        theirs(model, *positional, **{**given, **options})
-
-    grpo_trainer.add_fused_lm_head = add_head
-    try:
-        yield
-    finally:
-        grpo_trainer.add_fused_lm_head = theirs
 
 
 def generating_model(wrapped: Any, accelerator: Any) -> contextlib.AbstractContextManager[nn.Module]:
