@@ -18,8 +18,8 @@ def test_accumulation_changes_nothing():
     whole, halves, quarters = trained(1), trained(2), trained(4)
     start = parameters(trainer(config()))
     assert (parameters(whole) - start).abs().max() > 1e-3
-    assert torch.allclose(parameters(whole), parameters(halves), atol=2e-6)
-    assert torch.allclose(parameters(whole), parameters(quarters), atol=2e-6)
+    assert torch.allclose(parameters(whole), parameters(halves), atol=5e-6)
+    assert torch.allclose(parameters(whole), parameters(quarters), atol=5e-6)
     assert torch.allclose(whole._ratio_sums[1], quarters._ratio_sums[1], rtol=1e-6)
 
 
@@ -31,7 +31,7 @@ def test_the_sums_are_those_of_the_update_that_is_made():
     def spy(model, inputs):
         loss = loss_of(model, inputs)
         with torch.no_grad():
-            log_probs = one._log_probs_again(model, inputs)
+            log_probs = one.log_probs_of(model, **one._pass_of(inputs))[0]
         sums = ratio_sums(log_probs, inputs["old_per_token_logps"], inputs["completion_mask"], one.policy_objective)
         seen.append((one._ratio_sums, sums))
         return loss
