@@ -32,7 +32,7 @@ def test_the_sums_are_those_of_the_update_that_is_made():
     def spy(model, inputs):
         loss = loss_of(model, inputs)
         with torch.no_grad():
-            log_probs = one._log_probs_again(model, inputs)
+            log_probs = one.log_probs_of(model, **one._pass_of(inputs))[0]
         sums = ratio_sums(log_probs, inputs["old_per_token_logps"], inputs["completion_mask"], one.policy_objective)
         seen.append((one._ratio_sums, sums))
         return loss

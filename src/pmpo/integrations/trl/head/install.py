@@ -39,7 +39,18 @@ def missing(device: torch.device) -> str | None:
         return f"torch {torch.__version__} has none: they came with 2.8"
     if torch.cuda.get_device_capability(device) < TENSOR_CORES:
         return f"{torch.cuda.get_device_name(device)} has no bfloat16"
-    return None
+    return _tried(device)
+
+
+def _tried(device: torch.device) -> str | None:
+    """One small product, since no device stands behind this project's tests."""
+    left, right = (torch.linspace(-1.0, 1.0, 64 * 64, device=device).bfloat16().view(64, 64) for _ in range(2))
+    try:
+        found = torch.mm(left, right, out_dtype=torch.float32)
+    except RuntimeError as error:
+        return f"a trial of one failed ({error})"
+    exact = left.double() @ right.double()
+    return None if torch.allclose(found.double(), exact, atol=1e-4) else "a trial of one was not exact"
 
 
 def default_precision(device: torch.device) -> str:
