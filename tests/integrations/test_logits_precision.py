@@ -213,6 +213,7 @@ def test_gpus_without_the_products_are_refused(capability, hip, overloads, reaso
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "This one")
     monkeypatch.setattr(torch.version, "hip", hip)
     monkeypatch.setattr(type(torch.ops.aten.mm), "overloads", lambda self: overloads)
+    monkeypatch.setattr(install, "_tried", lambda device: None)
     gpu = torch.device("cuda", 0)
     assert install.default_precision(gpu) == ("bf16x3" if reason is None else "float32")
     install.check_precision("float32", gpu, True)
@@ -221,6 +222,18 @@ def test_gpus_without_the_products_are_refused(capability, hip, overloads, reaso
     else:
         with pytest.raises(ValueError, match=f"{reason}.*write logits_precision='float32'"):
             install.check_precision("bf16x3", gpu, False)
+
+
+@pytest.mark.parametrize(
+    ("product", "reason"),
+    [
+        (lambda left, right, out_dtype: left.float() @ right.float(), None),
+        (lambda left, right, out_dtype: (left @ right).to(out_dtype), "a trial of one was not exact"),
+    ],
+)
+def test_a_product_is_tried_before_it_is_relied_on(product, reason, monkeypatch):
+    monkeypatch.setattr(torch, "mm", product)
+    assert install._tried(torch.device("cpu")) == reason
 
 
 def test_another_output_of_trls_is_no_silent_none():
