@@ -25,6 +25,12 @@ long: install  ## the tests that take most of a minute each: the default learns,
 cluster: $(CLUSTER)/.installed  ## DeepSpeed and Ray Train on two processes of the CPU, in an environment of their own
 	$(CLUSTER)/bin/python -m pytest -m long -rs tests/launchers/test_deepspeed.py tests/launchers/test_ray_train.py
 
+bench: install  ## times of losses, solver and start, and docs/benchmarks.md (half an hour on a quiet machine)
+	$(BIN)/python benchmarks/loss_times.py --output docs/measured/loss.json
+	$(BIN)/python benchmarks/start_up.py --output docs/measured/start_up.md
+	$(BIN)/python benchmarks/solver_rows.py --output docs/measured/solver.md
+	$(BIN)/python benchmarks/bench_page.py
+
 browser: install chromium  ## the pages of `pmpo report` in headless Chromium, and screenshots of them to look at
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[browser]"
 	PMPO_SCREENSHOTS=build/screenshots $(BIN)/python -m pytest -n auto --dist worksteal -rs tests/web_browser
