@@ -17,15 +17,12 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from pmpo.engine.decoding_cache import Room, room_like
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 _ROWWISE = (
     "TemperatureLogitsWarper", "TopKLogitsWarper", "TopPLogitsWarper", "MinPLogitsWarper", "TypicalLogitsWarper",
@@ -56,7 +53,7 @@ class Decoder:
         reason: why the newest call was left to transformers' loop, as the rest of a sentence; None when it was not.
     """
 
-    def __init__(self, model: PreTrainedModel, temperature: float | None = None) -> None:
+    def __init__(self, model: Any, temperature: float | None = None) -> None:
         self.model, self.temperature = model, temperature
         self.log_probs: Tensor | None = None
         self.reason: str | None = None
@@ -121,7 +118,7 @@ def _sample(
         for processor in processors:
             scores_AV = processor(rows.ids[rows.kept, : rows.length], scores_AV)
         tokens_A = rows.draw(scores_AV) if config.do_sample else scores_AV.argmax(dim=-1)
-        if drawn is not None:
+        if drawn is not None and temperature is not None:
             log_probs_A = (logits_AV / temperature).log_softmax(dim=-1).gather(1, tokens_A.unsqueeze(1)).squeeze(1)
             drawn.append(rows.of_all(log_probs_A, 0.0))
         rows.append(torch.where(rows.going[rows.kept], tokens_A, pad) if ends else tokens_A, pad)
@@ -149,12 +146,9 @@ class _Rows:
         self.ids[:, : self.width] = ids_BP
         self.going = torch.ones(count, dtype=torch.bool, device=ids_BP.device)
         self.kept: Any = slice(None)
-        self._mask = inputs.get("attention_mask")
-        if self._mask is None:
-            self._mask = torch.ones_like(ids_BP)
-        self._positions = inputs.get("position_ids")
-        if self._positions is None:
-            self._positions = (self._mask.cumsum(dim=1) - 1).clamp(min=0)
+        mask, positions = inputs.get("attention_mask"), inputs.get("position_ids")
+        self._mask: Tensor = torch.ones_like(ids_BP) if mask is None else mask
+        self._positions: Tensor = (self._mask.cumsum(dim=1) - 1).clamp(min=0) if positions is None else positions
         self._more = {name: inputs[name] for name in ("logits_to_keep",) if name in inputs}
         self._cache = room_like(inputs["past_key_values"])
 
@@ -206,7 +200,7 @@ class _Rows:
         values_B[self.kept] = values_A
         return values_B
 
-    def append(self, tokens_A: Tensor, pad: int | None) -> None:
+    def append(self, tokens_A: Tensor, pad: Any) -> None:
         if not isinstance(self.kept, slice):
             self.ids[:, self.length] = pad
         self.ids[self.kept, self.length] = tokens_A

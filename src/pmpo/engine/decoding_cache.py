@@ -62,10 +62,13 @@ def _with_room(kept: Tensor, used: int, rows: Tensor) -> Tensor:
 
 def room_like(cache: Any) -> Any:
     """An empty cache of as many layers; None where the given one is not of full attention in every layer."""
-    from transformers import Cache, CacheLayerMixin, DynamicCache, DynamicLayer
+    import transformers
+    from transformers import Cache, DynamicCache, DynamicLayer
 
     plain = type(cache) is DynamicCache and cache.get_seq_length() == 0 and not cache.offloading
     if not plain or not cache.layers or any(type(layer) is not DynamicLayer for layer in cache.layers):
         return None
-    CacheLayerMixin.register(Room)  # it asks its layers for their class
-    return Cache(layers=[Room() for _ in cache.layers])
+    layer: Any = transformers.CacheLayerMixin  # type: ignore[attr-defined]
+    layer.register(Room)  # a cache asks its layers for their class
+    rooms: list[Any] = [Room() for _ in cache.layers]
+    return Cache(layers=rooms)
