@@ -231,6 +231,8 @@ def _unknown_model(model: Any, inputs: dict[str, Any]) -> str | None:
     from transformers import GenerationMixin
 
     bare = model.get_base_model() if hasattr(model, "get_base_model") else model
+    if not issubclass(type(bare), GenerationMixin):  # isinstance would narrow its type
+        return f"{type(bare).__name__} generates in a way of its own"
     config = bare.config
     pictures = sorted(set(inputs) - {"attention_mask", "generation_config"})
     rope = getattr(config, "rope_parameters", None) or {}
