@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,15 @@ def table(columns: dict[str, dict[str, float]]) -> list[str]:
     return [*lines, "| **whole** | " + " | ".join(f"**{whole:.1f} s**" for whole in wholes.values()) + " |"]
 
 
+def page(kept: dict[str, dict[str, dict[str, float]]]) -> list[str]:
+    """The page of {model: {title: seconds}}."""
+    releases = ", ".join(f"{name} {version(name)}" for name in ("torch", "trl", "transformers"))
+    lines = [__doc__.strip().partition("\n\n")[2].partition("\n\n")[2], "", f"{releases}; {os.cpu_count()} cores.", ""]
+    for model in MODELS:
+        lines += [f"## {model}", "", *table(kept[model]), ""] if model in kept else []
+    return lines
+
+
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -198,12 +208,7 @@ def main() -> None:
     kept = json.loads(numbers.read_text()) if numbers.exists() else {}
     kept.setdefault(given.model, {})[given.title] = found
     write_json(numbers, kept)
-    lines = [__doc__.strip().partition("\n\n")[2].partition("\n\n")[2], ""]
-    for model in MODELS:
-        lines += [f"## {model}", "", *table(kept[model]), ""] if model in kept else []
-    report(
-        "Where a training run spends its time", "breakdown.py --output docs/measured/breakdown.md", lines, given.output
-    )
+    report("Where a training run spends its time", f"breakdown.py --output {given.output}", page(kept), given.output)
 
 
 if __name__ == "__main__":

@@ -85,9 +85,9 @@ def ours() -> str:
     return f"""## What pmpo adds
 
 Under verl, each update: one all-reduce of 8 bytes (N; P3O: one more of 24), and {numbers} numbers a micro-batch in the
-metrics that verl gathers anyway, {8 * numbers:,} bytes. Under TRL, each micro-batch: a gather of {4 * (columns + 1)}
-bytes a completion and an all-reduce of 16. Each round: a few statistics of the rewards. FSDP sends gigabytes a
-micro-batch.
+metrics that verl gathers anyway, {8 * numbers:,} bytes. Under TRL, each update: an all-reduce of 8
+bytes and 4 a micro-batch; each log event: a gather of {4 * (columns + 7)} bytes a completion. Each round: a few
+statistics of the rewards. FSDP sends gigabytes a micro-batch.
 
 The loss, forward and backward with all diagnostics, on a micro-batch of {Run().micro_batch_tokens:,} tokens of
 {MODELS[0].name}. Operations and bytes are counted (8 × 512 tokens, the reference in eager torch); seconds are

@@ -53,7 +53,8 @@ class Scripted(torch.nn.Module):
         self.device = torch.device("cpu")
         self.generation_config = SimpleNamespace(eos_token_id=1)
 
-    def generate(self, ids_BT, attention_mask, generation_config):
+    def generate(self, input_ids, attention_mask, generation_config):
+        ids_BT = input_ids
         self.calls.append((ids_BT, attention_mask, generation_config))
         rows = [self.tokenizer(self.texts.pop(0))["input_ids"] + [1] for _ in ids_BT]
         longest = max(map(len, rows))

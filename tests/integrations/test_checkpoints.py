@@ -206,7 +206,7 @@ def test_a_second_call_trains_on_as_in_trl(tmp_path):
             one.train()
         assert one.state.global_step == 4 and one.lr_scheduler.last_epoch == 4
         weights[name] = parameters(one)
-    assert (weights["ours"] - weights["theirs"]).abs().max() < 1e-5
+    assert (weights["ours"] - weights["theirs"]).abs().max() < 5e-5  # old log-probabilities from sampling
     ours = tmp_path / "ours"
     assert names(ours) == names(ours / "earlier-1") == ["checkpoint-2", "checkpoint-4"]
     for log in ("metrics.jsonl", "metrics-1.jsonl"):

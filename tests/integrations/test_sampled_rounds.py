@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+from accelerate.utils import send_to_device
 from peft import LoraConfig
 
+from pmpo.integrations.trl.rows import Rows
 from resuming import Shape, largest_difference
 from support import config, parameters, saved_model, trainer
 from tiny import tiny_model
@@ -107,6 +109,14 @@ def test_an_option_that_the_loop_does_not_know_is_said_once():
 
 def test_resumption_is_exact(tmp_path):
     assert largest_difference(tmp_path, Shape(2), [1, 2, 3]) == 0.0
+
+
+def test_rows_are_handed_on_without_a_look_into_them():
+    one, seen = trainer(), []
+    make = one.make_round
+    one.make_round = lambda rows: seen.append(rows) or make(rows)
+    one.train()
+    assert seen and all(type(rows) is Rows and send_to_device(rows, "cpu") is rows for rows in seen)
 
 
 @pytest.mark.parametrize("objective", ["pmpo", "dapo"])

@@ -17,15 +17,12 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from pmpo.engine.decoding_cache import Room, room_like
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 _ROWWISE = (
     "TemperatureLogitsWarper", "TopKLogitsWarper", "TopPLogitsWarper", "MinPLogitsWarper", "TypicalLogitsWarper",
@@ -56,7 +53,7 @@ class Decoder:
         reason: why the newest call was left to transformers' loop, as the rest of a sentence; None when it was not.
     """
 
-    def __init__(self, model: PreTrainedModel, temperature: float | None = None) -> None:
+    def __init__(self, model: Any, temperature: float | None = None) -> None:
         self.model, self.temperature = model, temperature
         self.log_probs: Tensor | None = None
         self.reason: str | None = None
@@ -206,7 +203,7 @@ class _Rows:
         values_B[self.kept] = values_A
         return values_B
 
-    def append(self, tokens_A: Tensor, pad: int | None) -> None:
+    def append(self, tokens_A: Tensor, pad: Any) -> None:
         if not isinstance(self.kept, slice):
             self.ids[:, self.length] = 0 if pad is None else pad
         self.ids[self.kept, self.length] = tokens_A
@@ -237,6 +234,8 @@ def _unknown_model(model: Any, inputs: dict[str, Any]) -> str | None:
     from transformers import GenerationMixin
 
     bare = model.get_base_model() if hasattr(model, "get_base_model") else model
+    if not issubclass(type(bare), GenerationMixin):  # isinstance would narrow its type
+        return f"{type(bare).__name__} generates in a way of its own"
     config = bare.config
     pictures = sorted(set(inputs) - {"attention_mask", "generation_config"})
     rope = getattr(config, "rope_parameters", None) or {}

@@ -68,7 +68,7 @@ def room_like(cache: Any) -> Any:
     plain = type(cache) is DynamicCache and cache.get_seq_length() == 0 and not cache.offloading
     if not plain or not cache.layers or any(type(layer) is not DynamicLayer for layer in cache.layers):
         return None
-    mixin: Any = vars(transformers).get("CacheLayerMixin") or getattr(transformers, "CacheLayerMixin")  # noqa: B009
-    mixin.register(Room)  # it asks its layers for their class
-    layers: list[Any] = [Room() for _ in cache.layers]
-    return Cache(layers=layers)
+    layer: Any = transformers.CacheLayerMixin  # type: ignore[attr-defined]
+    layer.register(Room)  # a cache asks its layers for their class
+    rooms: list[Any] = [Room() for _ in cache.layers]
+    return Cache(layers=rooms)
