@@ -75,8 +75,8 @@ def targets(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield f"| pmpo with its solver at most 2 | {solved:.2f} | {_met(solved <= 2.0)} |"
     yield f"| peak memory at most 1.5 of TRL's | {memory:.2f} ({of}) | {_met(memory <= 1.5)} |"
     yield (
-        f"| cost linear in tokens up to 32,768 a completion | {min(shown):.0f} to {max(shown):.0f} ns a token from "
-        f"{LENGTHS[0].width} to {LENGTHS[-1].width:,} | {_met(max(shown[2:]) <= 2.0 * min(shown[2:]))} |"
+        f"| cost linear in tokens up to 32,768 a completion | pmpo: {shown[2]:.0f} ns a token at {LENGTHS[2].width:,}, "
+        f"{shown[-1]:.0f} at {LENGTHS[-1].width:,} | {_met(shown[-1] <= 1.2 * shown[2])} |"
     )
 
 

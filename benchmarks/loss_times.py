@@ -50,7 +50,11 @@ class Worker:
 
     @classmethod
     def start(cls, python: Path) -> Worker:
-        env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])}
+        env = {
+            "OMP_WAIT_POLICY": "PASSIVE",
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]),
+        }
         command = [str(python), str(ROOT / "benchmarks" / "loss_worker.py")]
         return cls(subprocess.Popen(command, stdin=-1, stdout=-1, stderr=subprocess.DEVNULL, text=True, env=env))
 
