@@ -128,7 +128,7 @@ def page(found: dict[str, Any]) -> str:
     return text
 
 
-INCLUDED = ("solver.md", "trainer_cost.md", "breakdown.md", "head.md", "head_in_model.md", "start_up.md")
+INCLUDED = ("solver.md", "breakdown.md", "head.md", "head_in_model.md", "start_up.md")
 """Pages in docs/measured that stand in it."""
 
 
