@@ -24,7 +24,7 @@ from typing import Any
 
 INTERPRETED = "--interpret" in sys.argv
 os.environ["TRITON_INTERPRET"] = "1" if INTERPRETED else "0"  # before the first import of Triton
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "kernels"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "triton_interpreter"))
 
 import torch
 from triton_calls import call_of, numbers_of, rows_of
