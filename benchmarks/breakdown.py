@@ -87,13 +87,13 @@ def wrap_parts(watch: Stopwatch) -> None:
     """Wrap what the parts are made of."""
     import accelerate
     import transformers
-    from trl.kernels.chunked_logprob import ChunkedLogProbFunction
 
-    from pmpo.integrations.trl import loss
+    from pmpo.integrations.trl.head.log_probs import _LogProbs
     from pmpo.integrations.trl.host.hooks import HostTrainer
     from pmpo.integrations.trl.measuring import Measures
     from pmpo.integrations.trl.skipping import NonFiniteGuard, SkipsNonFinite
     from pmpo.integrations.trl.token_sampling import SamplesTokens
+    from pmpo.kernels.choice import Implementation
     from pmpo.runs import held_out, summarising, training
 
     old, pass_, loss_of, metrics = "old log-probabilities", "forward", "rest of the loss", "metrics and logs"
@@ -105,8 +105,8 @@ def wrap_parts(watch: Stopwatch) -> None:
         (HostTrainer, "_calculate_rewards", "rewards"),
         (HostTrainer, "_compute_loss", loss_of),
         (HostTrainer, "log_probs_of", lambda: pass_ if watch.part == loss_of else old),
-        (ChunkedLogProbFunction, "forward", lambda: old if watch.part == old else "head"),
-        (loss, "policy_loss", "policy loss"),
+        (_LogProbs, "forward", lambda: old if watch.part == old else "head"),
+        (Implementation, "policy_loss", "policy loss"),
         (Measures, "_measure", metrics),
         (SamplesTokens, "offer_tokens", metrics),
         (SkipsNonFinite, "guard", metrics),
