@@ -3,12 +3,13 @@
 import pytest
 import torch
 from accelerate.utils import send_to_device
+from datasets import Dataset
 from peft import LoraConfig
 
-from pmpo.integrations.trl.rows import Rows
+from pmpo.integrations.trl.rows import RepeatedRows, Rows
 from resuming import Shape, largest_difference
 from support import config, parameters, saved_model, trainer
-from tiny import tiny_model
+from tiny import tiny_dataset, tiny_model
 
 
 def rounds(one):
@@ -127,7 +128,7 @@ def test_a_micro_batch_is_as_wide_as_its_longest_completion(objective):
     for cut in (True, False):
         one = trainer(config(max_steps=8, objective=objective, max_completion_length=40, **small))
         if not cut:
-            one._without_padding = lambda inputs: inputs
+            one.completions_of = lambda inputs: None
         forward = one.log_probs_of
 
         def spy(model, *args, forward=forward, cut=cut, **kwargs):
@@ -142,3 +143,21 @@ def test_a_micro_batch_is_as_wide_as_its_longest_completion(objective):
         runs.append(parameters(one))
     assert len({width for cut, width in widths if cut}) > 1
     torch.testing.assert_close(*runs, rtol=0, atol=1e-5)
+
+
+def test_the_rows_of_a_round_are_read_once(monkeypatch):
+    reads, read = [], Dataset.__getitems__
+    monkeypatch.setattr(Dataset, "__getitems__", lambda self, keys: reads.append(list(keys)) or read(self, keys))
+    data = tiny_dataset()
+    one = trainer(config(max_steps=6, steps_per_generation=3), train_dataset=data)
+    one.train()
+    assert len(reads) == 3, "two rounds, and accelerate is a batch ahead"
+    assert one.train_dataset[:] == data[:] and type(data) is Dataset
+
+
+def test_a_row_that_was_changed_is_as_it_was_in_the_next_round():
+    data = RepeatedRows.of(Dataset.from_dict({"prompt": [[{"content": "a"}], [{"content": "b"}]]}), times=2)
+    first = data.__getitems__([1, 0])
+    first[0]["prompt"][0]["content"], first[1]["prompt"] = "changed", "too"
+    assert data.__getitems__([1, 0])[1]["prompt"] == [{"content": "a"}]
+    assert data.__getitems__([1, 0])[0]["prompt"] == [{"content": "b"}]

@@ -50,7 +50,7 @@ def test_an_update_reads_the_device_once(monkeypatch, accumulation):
 
     def computing(self, model, inputs):
         assert not self.args.logging_nan_inf_filter, "for which transformers reads every loss"
-        self._without_padding(inputs)  # reads the lengths of a round, once
+        self.completions_of(inputs)  # reads the lengths of a round, once
         waits.open = True
         try:
             return compute(self, model, inputs)

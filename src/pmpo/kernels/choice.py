@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -57,13 +57,27 @@ class Implementation:
         advantages: Tensor,
         mask: Tensor,
         batch: BatchContext | None = None,
-        **more: Any,
+        *,
+        loss_weights: Tensor | None = None,
+        ref_log_probs: Tensor | None = None,
+        sampler_log_probs: Tensor | None = None,
     ) -> PolicyLoss:
         """As `pmpo.policy_loss`, of the objective that it was chosen for."""
-        given = (log_probs, old_log_probs, advantages, mask, self.objective, batch)
         if self.plan is None or self.backend is None:
-            return reference_policy_loss(*given, **more)
-        return fused_policy_loss(self.backend, self.plan, *given, **more)
+            compute = reference_policy_loss
+        else:
+            compute = functools.partial(fused_policy_loss, self.backend, self.plan)
+        return compute(
+            log_probs,
+            old_log_probs,
+            advantages,
+            mask,
+            self.objective,
+            batch,
+            loss_weights=loss_weights,
+            ref_log_probs=ref_log_probs,
+            sampler_log_probs=sampler_log_probs,
+        )
 
 
 def choose(objective: Objective, implementation: str = "auto", device: str | torch.device = "cpu") -> Implementation:
@@ -103,13 +117,22 @@ def policy_loss(
     objective: Objective,
     batch: BatchContext | None = None,
     *,
+    loss_weights: Tensor | None = None,
+    ref_log_probs: Tensor | None = None,
+    sampler_log_probs: Tensor | None = None,
     implementation: str = "reference",
-    **more: Any,
 ) -> PolicyLoss:
-    if implementation == "reference":
-        return reference_policy_loss(log_probs, old_log_probs, advantages, mask, objective, batch, **more)
-    chosen = _chosen(objective, implementation, log_probs.device.type)
-    return chosen.policy_loss(log_probs, old_log_probs, advantages, mask, batch, **more)
+    find = choose if implementation == "reference" else _chosen  # an objective is compared by all of its data
+    return find(objective, implementation, log_probs.device.type).policy_loss(
+        log_probs,
+        old_log_probs,
+        advantages,
+        mask,
+        batch,
+        loss_weights=loss_weights,
+        ref_log_probs=ref_log_probs,
+        sampler_log_probs=sampler_log_probs,
+    )
 
 
 policy_loss.__doc__ = f"""{reference_policy_loss.__doc__}

@@ -142,6 +142,12 @@ class PMPOConfig(GRPOConfig):
         "Compute the log-probabilities at the start of a round by another pass of the model also where sampling has "
         "given them: in float32, of completions of one turn drawn by the loop of decoding_loop auto.",
     )
+    passes_per_micro_batch: int = _option(
+        4,
+        "Passes of the model, at most, that a micro-batch goes through it in: completions of like length together, "
+        "without the padding of longer ones, and those of advantage 0 without a backward pass. 1: all in one, as with "
+        "GRPOTrainer; so with FSDP, DeepSpeed, pictures, dropout, entropy bonus and torch_compile.",
+    )
     logits_precision: str | None = _option(
         None,
         "Products behind log-probabilities: float32; bf16x3 (float32 numbers as sums of two bfloat16 ones) and bf16 "

@@ -34,6 +34,9 @@ def check_values(args: GRPOConfig) -> None:
         raise ValueError(f"generation_chunk_size is {chunk}; write completions, or 0 for the whole round.")
     if values["decoding_loop"] not in ("auto", "transformers"):
         raise ValueError(unknown_name("decoding_loop", values["decoding_loop"], ("auto", "transformers")))
+    passes = values["passes_per_micro_batch"]
+    if not (isinstance(passes, int) and passes >= 1):
+        raise ValueError(f"passes_per_micro_batch is {passes!r}; write passes, 1 or more.")
     check_regime(args)
     if values["implementation"] not in IMPLEMENTATIONS:
         raise ValueError(unknown_name("implementation", values["implementation"], IMPLEMENTATIONS))

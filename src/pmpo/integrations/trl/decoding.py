@@ -83,7 +83,7 @@ class Decodes(HostTrainer):
             return False  # completions of several turns
         if self.accelerator.mixed_precision != "no" or (self.accelerator.device.type == "cuda" and _tf32()):
             return False
-        return _is_float32(self.model) and not _drops_out(self.model)
+        return _is_float32(self.model) and not drops_out(self.model)
 
     def _say(self, reason: str) -> None:
         if self._warned_of_loop or not self.accelerator.is_main_process:
@@ -131,7 +131,7 @@ def _is_float32(model: nn.Module) -> bool:
     return all(parameter.dtype == torch.float32 for parameter in model.parameters())
 
 
-def _drops_out(model: Any) -> bool:
+def drops_out(model: Any) -> bool:
     """Whether a pass in training drops anything at random."""
     layers = any(isinstance(module, nn.Dropout) and module.p > 0 for module in model.modules())
     return layers or float(getattr(model.config, "attention_dropout", 0.0) or 0.0) > 0.0

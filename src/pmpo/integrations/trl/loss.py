@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from pmpo.integrations.trl.measuring import Measures
+from pmpo.integrations.trl.passing import OF_PICTURES, Completions, PassesWithoutWaste
 from pmpo.integrations.trl.skipping import SkipsNonFinite
 from pmpo.integrations.trl.token_sampling import SamplesTokens
 from pmpo.kernels.choice import Implementation, choose
@@ -21,19 +22,8 @@ from pmpo.objective.batch import BatchContext
 from pmpo.objective.presets import Objective
 from pmpo.objective.ratio_sums import ratio_sums
 
-_OF_PICTURES = (
-    "pixel_values", "image_grid_thw", "num_images", "pixel_attention_mask", "spatial_shapes", "num_tiles",
-    "image_sizes", "token_type_ids", "mm_token_type_ids", "image_position_ids",
-)  # fmt: skip
-"""Entries of a round that the forward pass takes beside tokens."""
-_OF_TOKENS = (
-    "completion_ids", "completion_mask", "tool_mask", "old_per_token_logps", "ref_per_token_logps",
-    "sampling_per_token_logps", "importance_sampling_ratio",
-)  # fmt: skip
-"""Entries of a round with a column for every token of the completions; the last may have one alone."""
 
-
-class ObjectiveLoss(Measures, SkipsNonFinite, SamplesTokens):
+class ObjectiveLoss(PassesWithoutWaste, Measures, SkipsNonFinite, SamplesTokens):
     """TRL's trainer with an objective of the family in place of its policy term."""
 
     policy_objective: Objective
@@ -41,8 +31,6 @@ class ObjectiveLoss(Measures, SkipsNonFinite, SamplesTokens):
     """What computes the policy loss, and why."""
     _slice_tokens: Tensor | None = None
     """Tokens of every micro-batch of the round under way, over all processes; None until they are asked for."""
-    _widths: list[int] | None = None
-    """Tokens of the longest completion of every micro-batch of the round; None until they are asked for."""
     _ratio_sums: tuple[int, Tensor | None] = (-1, None)
     """`round_step` at the first micro-batch of the newest update whose sums were asked for, and the sums."""
 
@@ -55,7 +43,7 @@ class ObjectiveLoss(Measures, SkipsNonFinite, SamplesTokens):
         self.epsilon_low = self.epsilon_high = 0.2
 
     def make_round(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        self._slice_tokens = self._widths = None
+        self._slice_tokens = None
         return super().make_round(rows)
 
     def log_probs_of(self, model: Any, *positional: Any, **inputs: Any) -> Any:
@@ -68,8 +56,10 @@ class ObjectiveLoss(Measures, SkipsNonFinite, SamplesTokens):
 
     def loss_of(self, model: Any, inputs: dict[str, Any]) -> Tensor:
         """The objective's loss, and the terms of TRL's that are not the policy's."""
-        inputs = self._without_padding(inputs)
-        shared_terms, log_probs_BT, entropies_BT = self._forward_pass(model, inputs)
+        completions = self.completions_of(inputs)
+        if completions is not None:
+            inputs = self.without_padding(inputs, completions)
+        shared_terms, log_probs_BT, entropies_BT = self._forward_pass(model, inputs, completions)
         given = self._tensors(log_probs_BT, inputs)
         context = self._context(inputs, self.mode)
         if "ratio_sums" in self.policy_objective.needs and self.mode == "train":
@@ -127,36 +117,18 @@ class ObjectiveLoss(Measures, SkipsNonFinite, SamplesTokens):
         self._ratio_sums = first, self.accelerator.reduce(sums, reduction="sum")
         return self._ratio_sums[1]
 
-    def _without_padding(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        """A training micro-batch without the columns that hold no token of it: TRL pads every one to the longest
-        completion of the round. The lengths of all are read at once, so the host waits once a round."""
-        place = self.round_step % self.args.steps_per_generation
-        mask_BT = inputs["completion_mask"]
-        pictures = any(
-            name in inputs for name in _OF_PICTURES
-        )  # which may have a column for every token of prompts too
-        of_the_round = self.round_buffer is not None and self.round_buffer[place]["completion_mask"] is mask_BT
-        if not of_the_round or pictures or self.args.torch_compile:  # which compiles anew for every width
-            return inputs
-        if self._widths is None:
-            used = [part["completion_mask"].any(dim=0).sum() for part in self.round_buffer]
-            self._widths = torch.stack(used).tolist()
-        whole, multiple = mask_BT.shape[1], self.pad_to_multiple_of or 1
-        width = max(1, -(-self._widths[place] // multiple) * multiple)
-        if width >= whole:
-            return inputs
-        return {
-            name: value[:, :width] if name in _OF_TOKENS and value.shape[1] == whole else value
-            for name, value in inputs.items()
-        }
-
-    def _forward_pass(self, model: Any, inputs: dict[str, Any]) -> tuple[Tensor | None, Tensor, Tensor | None]:
+    def _forward_pass(
+        self, model: Any, inputs: dict[str, Any], completions: Completions | None
+    ) -> tuple[Tensor | None, Tensor, Tensor | None]:
         """TRL's terms besides the policy's, log-probabilities and entropies; None for terms that there are none of, and
         for entropies that TRL has logged itself. TRL's own loss waits for the device at every metric."""
         if self.entropy_coef or self.use_adaptive_entropy or self.aux_loss_enabled or self.top_entropy_quantile < 1.0:
             terms = self._terms_besides_the_policy(model, inputs)
             log_probs_BT, _, _ = self._forward
             entropies_BT = None
+        elif completions is not None:
+            terms = None
+            log_probs_BT, entropies_BT = self.log_probs_in_passes(model, self._pass_of(inputs), completions)
         else:
             terms = None
             log_probs_BT, entropies_BT, _ = self.log_probs_of(model, **self._pass_of(inputs), compute_entropy=True)
@@ -167,7 +139,7 @@ class ObjectiveLoss(Measures, SkipsNonFinite, SamplesTokens):
         """What TRL's forward pass takes of a micro-batch."""
         ids = torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], dim=1)
         mask = torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], dim=1)
-        pictures = {name: inputs[name] for name in _OF_PICTURES if name in inputs}
+        pictures = {name: inputs[name] for name in OF_PICTURES if name in inputs}
         return {
             "input_ids": ids,
             "attention_mask": mask,

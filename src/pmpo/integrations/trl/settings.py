@@ -50,7 +50,8 @@ WARNED = frozenset((
     "load_best_model_at_end", "metric_for_best_model", "greater_is_better",
     # the same computation again; bit for bit where the kernels are
     "gradient_checkpointing", "gradient_checkpointing_kwargs", "activation_checkpointing",
-    "activation_checkpointing_kwargs", "decoding_loop", "implementation", "recompute_old_log_probs",
+    "activation_checkpointing_kwargs", "decoding_loop", "implementation", "passes_per_micro_batch",
+    "recompute_old_log_probs",
 ))  # fmt: skip
 """Arguments that may change without permission, with a warning of what was and is: still the same experiment."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,18 @@ class SamplesTokens(HostTrainer):
         """The sample of the newest update, once; [] without one."""
         if self._token_sampler is None:
             return []
-        return self._token_sampler.take(self.policy_objective, self._text_of)
+        return self._token_sampler.take(self.policy_objective, lambda ids: self._text_of(tuple(ids)))
 
-    def _text_of(self, ids: Sequence[int]) -> str:
-        text: str = self.text_tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
-        return text
+    @functools.cached_property
+    def _text_of(self) -> Callable[[tuple[int, ...]], str]:
+        """The text of a few ids. One token behind another comes up again and again, and a tokenizer takes its time."""
+
+        @functools.lru_cache(maxsize=1 << 16)
+        def text_of(ids: tuple[int, ...]) -> str:
+            text: str = self.text_tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+            return text
+
+        return text_of
 
 
 class TokenCallback(TrainerCallback):

@@ -19,6 +19,7 @@ DECIDED_BY_VERL = {
     "eval_batch_size": "verl's rollout batches held-out prompts itself",
     "generation_chunk_size": "verl's rollout batches requests itself",
     "decoding_loop": "verl's rollout engine samples",
+    "passes_per_micro_batch": "verl removes padding and balances micro-batches itself (use_remove_padding)",
     "recompute_old_log_probs": "verl computes them by a pass of its own",
     "token_samples": "tokens.jsonl is TRL's alone",
     "on_save_error": "verl stops at a checkpoint that cannot be written",

@@ -52,7 +52,7 @@ _KERNELS = "trl.kernels.chunked_logprob"
 
 METHODS = (
     HostName("_generate_and_score_completions", "inputs", "make_round",
-             _in_trl("advantages", "decoding", "loss", "picture_rows", "regimes"),
+             _in_trl("advantages", "decoding", "loss", "passing", "picture_rows", "regimes"),
              "add a round's reward statistics, correct its advantages, know its log-probabilities, accept rows without "
              "pictures, keep the weights at its start"),
     HostName("_tokenize_prompts", "prompts", "tokenize_prompts",
@@ -64,7 +64,7 @@ METHODS = (
              _in_trl("advantages", "rewarding"), "tolerate failing rewards, and keep the rewards of all processes"),
     HostName("_compute_loss", "model, inputs", "loss_of", _in_trl("loss"), "put the objective's policy term in"),
     HostName("_get_per_token_logps_and_entropies", "model, ..., pixel_values=, ...",
-             "log_probs_of", _in_trl("decoding", "loss", "picture_rows"),
+             "log_probs_of", _in_trl("decoding", "loss", "passing", "picture_rows"),
              "compute the loss on the log-probabilities of TRL's own forward pass, and none that sampling has given"),
     HostName("_get_train_sampler", "dataset=", "train_sampler", _in_trl("exact_resume"), "order rows by the epoch"),
     HostName("_run_epoch", _LOOP, "run_epoch", _in_trl("exact_resume", "skipping", "trainer"),
@@ -102,10 +102,11 @@ ATTRIBUTES = (
     HostName("_is_vlm", ATTRIBUTE, "reads_pictures", _in_trl("preflight"), "leave prompts with pictures unmeasured"),
     HostName("_multi_environment", ATTRIBUTE, "has_several_environments", _in_trl("preflight"),
              "check the column that names a row's environment"),
-    HostName("_step", ATTRIBUTE, "round_step", _in_trl("exact_resume", "loss", "resuming", "update_mark"),
+    HostName("_step", ATTRIBUTE, "round_step", _in_trl("exact_resume", "loss", "passing", "resuming", "update_mark"),
              "save and restore the position in a round"),
-    HostName("_buffered_inputs", ATTRIBUTE, "round_buffer", _in_trl("exact_resume", "loss", "resuming", "update_mark"),
-             "save and restore a round, and count the tokens of an update"),
+    HostName("_buffered_inputs", ATTRIBUTE, "round_buffer",
+             _in_trl("exact_resume", "loss", "passing", "resuming", "update_mark"),
+             "save and restore a round, count the tokens of an update, and know how long completions are"),
     HostName("_metrics", ATTRIBUTE, "metric_values",
              (*_in_trl("advantages", "exact_resume", "measuring", "rewarding", "saving", "skipping", "update_mark"),
               "runs/held_out.py"), "log metrics beside TRL's, and resume a log event under way"),
