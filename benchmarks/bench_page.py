@@ -80,6 +80,21 @@ def targets(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     )
 
 
+def step_targets() -> Iterator[str]:
+    """Of a trainer's step, from the table of `trainer_cost.py`."""
+    lines = (MEASURED / "trainer_cost.md").read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")][1:]
+    ratios = {row[0]: row[4] for row in rows}
+    embedded = {name for name in ratios if name.startswith("embedded")}
+    for what, names, most in (
+        ("a trainer's step at most 0.9 of GRPOTrainer's on the embedded default", embedded, 0.9),
+        ("and never above 1.0 elsewhere", set(ratios) - embedded, 1.0),
+    ):
+        largest = max(names, key=lambda name: float(ratios[name].split()[0]))
+        found = f"{ratios[largest]} ({largest})"
+        yield f"| {what} | {found} | {_met(float(ratios[largest].split()[0]) <= most)} |"
+
+
 def _met(yes: bool) -> str:
     return "yes" if yes else "no"
 
@@ -118,7 +133,7 @@ def page(found: dict[str, Any]) -> str:
     rows = found["rows"]
     filled = {
         "machine": machine(found),
-        "targets": "\n".join(targets(rows)),
+        "targets": "\n".join([*targets(rows), *step_targets()]),
         "losses": "\n".join(losses(rows)),
         **{name: included(name) for name in INCLUDED},
     }
@@ -128,7 +143,7 @@ def page(found: dict[str, Any]) -> str:
     return text
 
 
-INCLUDED = ("solver.md", "breakdown.md", "head.md", "head_in_model.md", "start_up.md")
+INCLUDED = ("solver.md", "trainer_cost.md", "breakdown.md", "head.md", "head_in_model.md", "start_up.md")
 """Pages in docs/measured that stand in it."""
 
 
