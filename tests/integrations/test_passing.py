@@ -87,6 +87,17 @@ def test_a_micro_batch_without_a_signal_moves_nothing():
     assert [has for _, has in passes].count(True) == 1
 
 
+def test_a_completion_without_a_token_needs_no_backward_pass():
+    """As of mask_truncated_completions."""
+    inputs = inputs_with_silence(())
+    inputs["completion_mask"][:6] = 0
+    one = trainer(config())
+    _, gradient, passes = tokens_through(one, inputs)
+    _, whole_gradient, _ = tokens_through(trainer(config(passes_per_micro_batch=1)), inputs)
+    assert [has for _, has in passes].count(False) == 1
+    torch.testing.assert_close(gradient, whole_gradient, rtol=1e-4, atol=1e-6)
+
+
 def test_a_run_whose_rewards_are_all_equal_goes_on():
     one = trainer(config(max_steps=3), reward=lambda completions, **_: [0.5] * len(completions))
     before = parameters(one).clone()

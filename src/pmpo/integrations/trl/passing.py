@@ -101,7 +101,7 @@ class PassesWithoutWaste(HostTrainer):
         most = self.args.passes_per_micro_batch if self._may_divide() else 1
         objective = self.policy_objective
         everywhere = bool(self.beta or objective.kl_coef or objective.old_kl_coef)  # KL reaches every completion
-        has_gradient = [everywhere or has for has in completions.has_gradient]
+        has_gradient = [length > 0 and (everywhere or has) for length, has in zip(*completions, strict=True)]
         prompt = inputs["input_ids"].shape[1] - inputs["logits_to_keep"]
         overhead = _OVERHEAD.get(self.accelerator.device.type, _OVERHEAD_OF_DEVICES)
         return passes_of(completions.lengths, has_gradient, prompt, most, overhead)
