@@ -8,7 +8,8 @@ counts for the other alone, so the parts add up to the whole. The table of --out
 other titles; OPTIONS are those of `pmpo train`.
 
 embedded: the run without arguments. 0.1b: a Qwen2 of random weights, 12 layers of 768 and 32,000 tokens, with prompts
-of 64 tokens and completions of 128; two rounds of 4 updates of 8 completions.
+of 64 tokens and completions of 128; two rounds of 4 updates of 8 completions. It solves nothing, so that all have A = 0
+and would go without a backward pass: a micro-batch is therefore made in one pass.
 """
 
 import argparse
@@ -138,8 +139,9 @@ def large_model(folder: Path) -> list[str]:
     tiny_tokenizer().save_pretrained(folder / "model")
     problems = [{"problem": f"{number:063d}=", "answer": str(number % 10)} for number in range(64)]
     (folder / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in problems))
-    return f"""--dataset {folder}/data.jsonl --model_name_or_path {folder}/model --num_generations 8 --eval_size 0
-        --per_device_train_batch_size 8 --steps_per_generation 4 --max_completion_length 128 --max_steps 8
+    one_pass = "--passes_per_micro_batch 1"  # else nothing would go backward
+    return f"""{one_pass} --dataset {folder}/data.jsonl --model_name_or_path {folder}/model
+        --num_generations 8 --eval_size 0 --per_device_train_batch_size 8 --steps_per_generation 4 --max_completion_length 128 --max_steps 8
         --learning_rate 1e-6 --bf16 false --use_cpu true --prompt_template plain --save_strategy no
         --report_to none""".split()
 
