@@ -141,8 +141,9 @@ def large_model(folder: Path) -> list[str]:
     (folder / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in problems))
     one_pass = "--passes_per_micro_batch 1"  # else nothing would go backward
     return f"""{one_pass} --dataset {folder}/data.jsonl --model_name_or_path {folder}/model
-        --num_generations 8 --eval_size 0 --per_device_train_batch_size 8 --steps_per_generation 4 --max_completion_length 128 --max_steps 8
-        --learning_rate 1e-6 --bf16 false --use_cpu true --prompt_template plain --save_strategy no
+        --num_generations 8 --eval_size 0 --per_device_train_batch_size 8 --steps_per_generation 4
+        --max_completion_length 128 --max_steps 8 --learning_rate 1e-6 --bf16 false --use_cpu true
+        --prompt_template plain --save_strategy no
         --report_to none""".split()
 
 
