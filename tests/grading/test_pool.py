@@ -288,6 +288,15 @@ def test_too_little_memory_to_start_says_so():
             WorkerPool(1, memory_bytes).run(requests("1", kind="math"), 1.0)
 
 
+def test_a_start_that_python_itself_cannot_explain_may_be_memory(monkeypatch, tmp_path):
+    package = tmp_path / "unexplained"
+    package.mkdir()
+    (package / "grader.py").write_text("raise SystemError('error return without exception set')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(RuntimeError, match="SystemError.*Is memory_bytes large enough"):
+        WorkerPool(1, 2**30).run(requests("x", kind="unexplained.grader"), 1.0)
+
+
 def test_workers_that_die_while_they_start_are_no_endless_loop(monkeypatch, tmp_path):
     package = tmp_path / "dies_at_once"
     package.mkdir()

@@ -136,7 +136,9 @@ class Batch:
             if token is not _WARM:
                 self._answers[token] = answer
             elif "status" in answer:
-                hint = f" {_MORE_MEMORY}" if answer["status"] == "memory" else ""
+                # Python's "error return without exception set" while it imports is memory that ran out, too.
+                short = answer["status"] == "memory" or "SystemError" in answer["reason"]
+                hint = f" {_MORE_MEMORY}" if short else ""
                 raise RuntimeError(f"A grading worker could not load its grader. {answer['reason']}{hint}")
             else:
                 self._failed_starts = 0
