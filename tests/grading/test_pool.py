@@ -293,7 +293,7 @@ def test_a_start_that_python_itself_cannot_explain_may_be_memory(monkeypatch, tm
     package.mkdir()
     (package / "grader.py").write_text("raise SystemError('error return without exception set')\n")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(RuntimeError, match="SystemError.*Is memory_bytes large enough"):
+    with pytest.raises(RuntimeError, match=r"SystemError.*Is memory_bytes large enough"):
         WorkerPool(1, 2**30).run(requests("x", kind="unexplained.grader"), 1.0)
 
 
