@@ -288,29 +288,27 @@ def test_too_little_memory_to_start_says_so():
             WorkerPool(1, memory_bytes).run(requests("1", kind="math"), 1.0)
 
 
-def test_a_start_that_python_itself_cannot_explain_may_be_memory(monkeypatch, tmp_path):
-    package = tmp_path / "unexplained"
+def package_with_grader(monkeypatch, package, source):
+    """Make a package that workers find, with this in its grader.py."""
     package.mkdir()
-    (package / "grader.py").write_text("raise SystemError('error return without exception set')\n")
-    monkeypatch.syspath_prepend(tmp_path)
+    (package / "grader.py").write_text(source + "\n")
+    monkeypatch.syspath_prepend(package.parent)
+
+
+def test_a_start_that_python_itself_cannot_explain_may_be_memory(monkeypatch, tmp_path):
+    package_with_grader(monkeypatch, tmp_path / "unexplained", "raise SystemError('error return without exception')")
     with pytest.raises(RuntimeError, match=r"SystemError.*Is memory_bytes large enough"):
         WorkerPool(1, 2**30).run(requests("x", kind="unexplained.grader"), 1.0)
 
 
 def test_workers_that_die_while_they_start_are_no_endless_loop(monkeypatch, tmp_path):
-    package = tmp_path / "dies_at_once"
-    package.mkdir()
-    (package / "grader.py").write_text("import os\nos.abort()\n")
-    monkeypatch.syspath_prepend(tmp_path)
+    package_with_grader(monkeypatch, tmp_path / "dies_at_once", "import os\nos.abort()")
     with pytest.raises(RuntimeError, match=r"Two grading workers in turn ended while they started.*SIGABRT"):
         WorkerPool(1, 2**30).run(requests("x", kind="dies_at_once.grader"), 1.0)
 
 
 def test_a_worker_that_hangs_while_it_starts(monkeypatch, tmp_path):
-    package = tmp_path / "never_loads"
-    package.mkdir()
-    (package / "grader.py").write_text("import time\ntime.sleep(60)\n")
-    monkeypatch.syspath_prepend(tmp_path)
+    package_with_grader(monkeypatch, tmp_path / "never_loads", "import time\ntime.sleep(60)")
     monkeypatch.setattr(batch_module, "START_LIMIT", 0.5)
     before = children()
     with pytest.raises(RuntimeError, match="ended while they started"):
